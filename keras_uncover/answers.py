@@ -1,0 +1,211 @@
+"""What a photo is answered with: one ``FaceAnswer`` a face, a ``Result`` a photo, and their form as data.
+
+The question is whether a face was *swapped in*. A portrait that is generated as a whole counts as genuine.
+"""
+
+import math
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+VERDICTS = ("fake", "genuine", "uncertain", "no_face")
+OUTPUT_KINDS = ("target", "donor", "mask", "reswap", "figure")
+
+VERDICT_WORDS = {
+    "fake": "the model says that this face was swapped in",
+    "genuine": "no swap found, as far as the model can tell",
+    "uncertain": "too close to call",
+    "no_face": "no face found, so nothing was judged",
+}
+
+CSV_HEADER = (
+    "file", "sha256", "face_index", "bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1", "verdict", "p_fake", "threshold",
+    "mask_area", "reswap_ssim", "reswap_residual", "outputs_target", "outputs_donor", "outputs_mask",
+    "outputs_reswap", "outputs_figure", "model", "warnings", "seconds", "error_rule", "error_received", "error_hint",
+)
+
+
+@dataclass(eq=False)
+class FaceAnswer:
+    """The answer for one face, or for a photo without one.
+
+    Attributes:
+        face_index: place among the photo's faces, from 0; None for ``no_face``.
+        bbox: ``(x0, y0, x1, y1)`` in pixels of the photo after it was turned upright; None for ``no_face``.
+        verdict: ``"fake"``, ``"genuine"``, ``"uncertain"`` or ``"no_face"``.
+        p_fake: probability in [0, 1] that the face was swapped in; None for ``no_face``.
+        threshold: the ``p_fake`` from which on the verdict is ``"fake"``.
+        mask_area: share of the crop, in [0, 1], that the mask covers; None for ``no_face``.
+        reswap: ``{"ssim": float, "residual": float}`` of the re-swap against the crop, or None.
+        model: name of the preset or folder that answered.
+        warnings: sentences that the reader of the verdict must know.
+        seconds: time that the answer took.
+        crop, target, donor, reswap_image: float32 ``(size, size, 3)`` in [0, 1], RGB, or None.
+        mask: float32 ``(size, size)`` in [0, 1], or None.
+    """
+
+    face_index: int | None
+    bbox: tuple | None
+    verdict: str
+    p_fake: float | None
+    threshold: float
+    mask_area: float | None
+    reswap: dict | None
+    model: str
+    warnings: list = field(default_factory=list)
+    seconds: float = 0.0
+    crop: object = field(default=None, repr=False)
+    mask: object = field(default=None, repr=False)
+    target: object = field(default=None, repr=False)
+    donor: object = field(default=None, repr=False)
+    reswap_image: object = field(default=None, repr=False)
+
+    def __post_init__(self):
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"verdict must be one of {VERDICTS}; received {self.verdict!r}.")
+
+    @property
+    def names_donor(self):
+        """Whether a donor may be shown: never for a genuine face, because nobody is invented."""
+        return self.verdict in ("fake", "uncertain")
+
+
+@dataclass(eq=False)
+class Result:
+    """The answer for one photo.
+
+    Attributes:
+        file: the photo's path as it was given.
+        sha256: hash of the photo's bytes, hexadecimal.
+        faces: list of ``FaceAnswer``, at least one: a photo without a face has one with the verdict ``no_face``.
+        photo: uint8 ``(height, width, 3)``, RGB, turned upright.
+
+    The other fields are those of the first face.
+    """
+
+    file: str
+    sha256: str
+    faces: list
+    photo: object = field(default=None, repr=False)
+
+    def __post_init__(self):
+        if not self.faces:
+            raise ValueError('faces must hold an answer; received none. Give one with the verdict "no_face".')
+
+    @property
+    def main(self):
+        """The first face's answer."""
+        return self.faces[0]
+
+    face_index = property(attrgetter("main.face_index"))
+    bbox = property(attrgetter("main.bbox"))
+    verdict = property(attrgetter("main.verdict"))
+    p_fake = property(attrgetter("main.p_fake"))
+    threshold = property(attrgetter("main.threshold"))
+    mask_area = property(attrgetter("main.mask_area"))
+    reswap = property(attrgetter("main.reswap"))
+    model = property(attrgetter("main.model"))
+    warnings = property(attrgetter("main.warnings"))
+    seconds = property(attrgetter("main.seconds"))
+    crop = property(attrgetter("main.crop"))
+    mask = property(attrgetter("main.mask"))
+    target = property(attrgetter("main.target"))
+    donor = property(attrgetter("main.donor"))
+    reswap_image = property(attrgetter("main.reswap_image"))
+
+
+def decide(p_fake, threshold, band=None):
+    """The verdict for a probability.
+
+    Args:
+        p_fake: probability in [0, 1].
+        threshold: from this ``p_fake`` on, the verdict is ``"fake"``.
+        band: None, or ``(low, high)``: from ``low`` up to but without ``high`` the verdict is ``"uncertain"``.
+
+    Returns: ``"fake"``, ``"genuine"`` or ``"uncertain"``.
+
+    Raises:
+        ValueError: a number is outside of [0, 1] or not a number, or the band is upside down.
+    """
+    for name, value in (("p_fake", p_fake), ("threshold", threshold)):
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} must be within 0 and 1; received {value}.")
+    if band is not None:
+        low, high = band
+        if not 0.0 <= low <= high <= 1.0:
+            raise ValueError(f"band must be (low, high) with 0 <= low <= high <= 1; received {band}.")
+        if low <= p_fake < high:
+            return "uncertain"
+    return "fake" if p_fake >= threshold else "genuine"
+
+
+def format_score(p_fake, threshold):
+    """``p_fake`` as text that never rounds onto the threshold, 0 or 1 when it is not there."""
+    for digits in range(3, 9):
+        text = f"{p_fake:.{digits}f}"
+        if all(float(text) != mark or p_fake == mark for mark in (0.0, 1.0, threshold)):
+            break
+    return text
+
+
+def finite(value, digits=None):
+    """A plain float, or None where there is no number (JSON knows neither NaN nor infinity)."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value) if digits is None else round(float(value), digits)
+
+
+def to_records(result, outputs=None):
+    """One dict a face, ready for JSON, with the same keys in the same order whatever the verdict.
+
+    Args:
+        result: ``Result``.
+        outputs: None, or one dict a face from kind (``OUTPUT_KINDS``) to the path written; kinds may be missing.
+
+    Returns: list of dicts; what does not apply is None.
+    """
+    outputs = outputs or [{}] * len(result.faces)
+    if len(outputs) != len(result.faces):
+        raise ValueError(f"outputs must have one entry a face, {len(result.faces)}; received {len(outputs)}.")
+    return [face_record(result, answer, paths) for answer, paths in zip(result.faces, outputs)]
+
+
+def face_record(result, answer, paths):
+    """The record of one face; see ``to_records``."""
+    bbox, reswap = answer.bbox, answer.reswap
+    return {
+        "file": str(result.file),
+        "sha256": result.sha256,
+        "face_index": None if answer.face_index is None else int(answer.face_index),
+        "bbox": None if bbox is None else [finite(value, 2) for value in bbox],
+        "verdict": answer.verdict,
+        "p_fake": finite(answer.p_fake),
+        "threshold": finite(answer.threshold),
+        "mask_area": finite(answer.mask_area, 6),
+        "reswap": None if reswap is None else {key: finite(reswap[key], 6) for key in ("ssim", "residual")},
+        "outputs": {kind: None if paths.get(kind) is None else str(paths[kind]) for kind in OUTPUT_KINDS},
+        "model": answer.model,
+        "warnings": [str(warning) for warning in answer.warnings],
+        "seconds": finite(answer.seconds, 3),
+    }
+
+
+def error_record(file, sha256, error):
+    """The record of a refused file.
+
+    Args:
+        file: path as given.
+        sha256: hash of its bytes, or None where they could not be read.
+        error: an exception with ``rule``, ``received`` and ``hint``.
+    """
+    reasons = {"rule": str(error.rule), "received": str(error.received), "hint": str(error.hint)}
+    return {"file": str(file), "sha256": sha256, "error": reasons}
+
+
+def csv_row(record):
+    """Flatten a record of either kind to the columns of ``CSV_HEADER``; what does not apply is an empty string."""
+    flat = dict(record)
+    flat.update(zip(("bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1"), record.get("bbox") or ()))
+    for group in ("reswap", "outputs", "error"):
+        flat.update({f"{group}_{key}": value for key, value in (record.get(group) or {}).items()})
+    flat["warnings"] = "; ".join(record.get("warnings", ()))
+    return ["" if flat.get(column) is None else flat[column] for column in CSV_HEADER]

@@ -1,0 +1,239 @@
+"""Finding faces in a photo: where they are and 478 points on each."""
+
+import os
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_uncover import detections
+from keras_uncover.geometry import cut_crops, transform_points
+from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
+from keras_uncover.models.face_detector import build_face_detector
+from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
+from keras_uncover.models.face_mesh import build_face_mesh
+from keras_uncover.weights import load_weights
+
+PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets")
+# Looked at with the mesh in one photo.
+MAX_CANDIDATES = 16
+MIN_CANVAS = 512
+MIN_PRESENCE = 0.5
+SAME_MESH_IOU = 0.5
+# The detector misses a face that fills the picture: it is also shown the photo smaller, with a black margin.
+ZOOMS = (1.0, 1.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in a photo; all lengths are photo pixels.
+
+    Attributes:
+        box: ``(x0, y0, x1, y1)``, around the points, clipped to the photo.
+        score: the detector's, in ``[0, 1]``.
+        points: numpy float32 ``(478, 3)``; a smaller z is nearer to the camera.
+        presence: the mesh network's probability that it looks at a face.
+    """
+
+    box: tuple
+    score: float
+    points: np.ndarray
+    presence: float
+
+
+def letterbox_matrices(height, width):
+    """Squares around the middle of a photo that hold all of it, one for each of ``ZOOMS``.
+
+    Returns: float32 ``(3, 2, 3)``, unit crop to photo pixels.
+    """
+    centre = ops.cast(ops.stack([width, height]), "float32") / 2
+    sides = 2 * ops.max(centre) * ops.convert_to_tensor(np.array(ZOOMS, "float32"))
+    linear = sides[:, None, None] * ops.eye(2)
+    return ops.concatenate([linear, (centre - sides[:, None] / 2)[:, :, None]], axis=-1)
+
+
+def letterboxes(photo, matrices):
+    """A photo as the detector sees it, once for each of ``ZOOMS``.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``.
+        matrices: as from ``letterbox_matrices``.
+
+    Returns: float32 ``(3, 128, 128, 3)`` in ``[0, 1]``.
+    """
+    view = cut_crops(photo, matrices[:1], DETECTOR_SIZE, border="zero")
+    # The smaller views need no detail: reading them out of the first view is cheaper than reading a large photo.
+    inner = letterbox_matrices(DETECTOR_SIZE, DETECTOR_SIZE)[1:]
+    return ops.concatenate([view, cut_crops(view[0] * 255.0, inner, DETECTOR_SIZE, border="zero")])
+
+
+def place_faces(regressors, logits, matrices, max_faces):
+    """Turn the detector's answers to ``letterboxes`` into faces in the photo.
+
+    Args:
+        regressors, logits: ``(3, 896, 16)``, ``(3, 896)``.
+        matrices: as from ``letterbox_matrices``.
+        max_faces: Python integer.
+
+    Returns: places float32 ``(max_faces, 8, 2)`` in photo pixels (two box corners, six key points) and scores
+    ``(max_faces,)``; a score of 0 means no face.
+    """
+    places, scores = detections.decode(regressors, logits)
+    flat = transform_points(matrices, ops.reshape(places, (len(ZOOMS), -1, 2)))
+    return detections.join_views(ops.reshape(flat, places.shape), scores, max_faces)
+
+
+def place_points(points, matrices):
+    """Mesh points ``(n, 478, 3)`` in unit coordinates of crops to photo pixels, z scaled like x and y."""
+    side = ops.sqrt(ops.sum(matrices[:, :, 0] ** 2, axis=-1))
+    flat = transform_points(matrices, points[..., :2])
+    return ops.concatenate([flat, points[..., 2:] * side[:, None, None]], axis=-1)
+
+
+def rank_faces(size, points, presence, scores):
+    """Decide which candidates are faces and put the largest first.
+
+    Args:
+        size: height and width of the photo.
+        points, presence, scores: ``(n, 478, 3)``, ``(n,)``, ``(n,)``.
+
+    Returns: a dict of ``boxes`` float32 ``(n, 4)`` clipped to the photo, ``points``, ``presence`` and ``scores``, in
+    the new order; a score of 0 means no face.
+    """
+    edge = ops.cast(ops.stack([size[1], size[0]]), "float32")
+    boxes = ops.stack([ops.min(points[..., :2], axis=1), ops.max(points[..., :2], axis=1)], axis=1)
+    boxes = ops.minimum(ops.maximum(boxes, 0.0), edge)
+    area = detections.box_area(boxes)
+    valid = (scores > 0) & (presence >= MIN_PRESENCE) & (area > 0)
+    order = ops.argsort(ops.where(valid, -area, 1.0))
+    boxes, points, presence, scores, valid = (
+        ops.take(x, order, axis=0) for x in (boxes, points, presence, scores, valid)
+    )
+    scores = ops.where(detections.drop_repeats(boxes, valid, SAME_MESH_IOU), scores, 0.0)
+    return {"boxes": ops.reshape(boxes, (-1, 4)), "points": points, "presence": presence, "scores": scores}
+
+
+def find_faces(photo, detector, mesh, max_faces=8):
+    """The whole road for one photo with fixed shapes, for use inside a compiled function.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``; height and width need not be known when compiling.
+        detector, mesh: the two networks.
+        max_faces: Python integer; the answer's length, whatever is found. Each place costs a run of ``mesh``.
+
+    Returns: as ``rank_faces``.
+    """
+    height, width = ops.shape(photo)[:2]
+    matrices = letterbox_matrices(height, width)
+    seen = detector(letterboxes(photo, matrices))
+    places, scores = place_faces(seen["regressors"], seen["logits"], matrices, max_faces)
+    regions = detections.region_of_detection(places)
+    answer = mesh(cut_crops(photo, regions, MESH_SIZE, border="zero"))
+    return rank_faces((height, width), place_points(answer["points"], regions), answer["presence"], scores)
+
+
+class _Compiled(keras.Model):
+    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share."""
+
+    def __init__(self, function):
+        super().__init__(name="compiled")
+        self.function = function
+
+    def call(self, inputs):
+        return self.function(*inputs)
+
+    def run(self, *inputs):
+        return self.predict_on_batch(inputs)
+
+
+class FaceFinder:
+    """The two networks with the weights that are shipped, ready for photos.
+
+    Attributes:
+        detector, mesh: the Keras models.
+
+    Raises:
+        WeightsError: weights are missing or were altered.
+    """
+
+    def __init__(self, presets=PRESETS):
+        self.detector, self.mesh = build_face_detector(), build_face_mesh()
+        for model in (self.detector, self.mesh):
+            load_weights(model, os.path.join(presets, model.name))
+        self._look = _Compiled(lambda photo, matrices: letterboxes(photo[0], matrices))
+        self._place = _Compiled(lambda regressors, logits, matrices: (
+            place_faces(regressors, logits, matrices, MAX_CANDIDATES)))
+        self._cut = _Compiled(lambda photo, matrices: cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))
+
+    def find(self, photo, max_faces=8):
+        """Find the faces in a photo.
+
+        Args:
+            photo: numpy uint8 ``(height, width, 3)``, RGB.
+            max_faces: the most faces to answer, 1 to 16.
+
+        Returns: list of ``Face``, the largest first; empty if there is none.
+
+        Raises:
+            ValueError: the photo or ``max_faces`` is something else.
+        """
+        if not 1 <= max_faces <= MAX_CANDIDATES:
+            raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
+        canvas, (height, width) = _canvas(photo)
+        matrices = ops.convert_to_numpy(letterbox_matrices(height, width))
+        seen = self.detector.predict_on_batch(self._look.run(canvas, matrices))
+        places, scores = self._place.run(seen["regressors"], seen["logits"], matrices)
+        places, scores = places[scores > 0], scores[scores > 0]
+        if not len(scores):
+            return []
+        regions = ops.convert_to_numpy(detections.region_of_detection(places))
+        # One region at a time: a batch of a new length would be compiled anew.
+        each = [self._points(canvas, region[None]) for region in regions]
+        points, presence = (np.concatenate(parts) for parts in zip(*each))
+        return _as_faces(rank_faces((height, width), points, presence, scores))[:max_faces]
+
+    def points_in(self, photo, matrices):
+        """Mesh points of known regions of a photo, in one batch.
+
+        Args:
+            photo: numpy uint8 ``(height, width, 3)``.
+            matrices: float32 ``(n, 2, 3)``, unit crop to photo pixels, around upright faces.
+
+        Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
+        """
+        return self._points(_canvas(photo)[0], np.asarray(matrices, "float32"))
+
+    def _points(self, canvas, matrices):
+        answer = self.mesh.predict_on_batch(self._cut.run(canvas, matrices))
+        return ops.convert_to_numpy(place_points(answer["points"], matrices)), answer["presence"]
+
+
+def _as_faces(ranked):
+    ranked = {name: ops.convert_to_numpy(value) for name, value in ranked.items()}
+    rows = zip(*(ranked[name] for name in ("boxes", "scores", "points", "presence")))
+    return [
+        Face(tuple(map(float, box)), float(score), points, float(presence))
+        for box, score, points, presence in rows
+        if score > 0
+    ]
+
+
+def _canvas(photo):
+    """Check a photo and lay it on a black canvas whose sides are powers of two, so that few shapes are compiled.
+
+    Outside of a photo everything here reads zeros anyway.
+
+    Returns: uint8 ``(1, canvas height, canvas width, 3)`` and the photo's height and width.
+    """
+    photo = np.asarray(photo)
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[-1] != 3 or 0 in photo.shape:
+        raise ValueError(
+            "A photo must be uint8 (height, width, 3), RGB, with at least one pixel. "
+            f"Received: {photo.dtype} {photo.shape}. Read files with keras_uncover.images."
+        )
+    height, width = photo.shape[:2]
+    sides = [max(MIN_CANVAS, 1 << (side - 1).bit_length()) for side in (height, width)]
+    canvas = np.zeros((1, *sides, 3), np.uint8)
+    canvas[0, :height, :width] = photo
+    return canvas, (height, width)

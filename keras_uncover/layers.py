@@ -1,0 +1,142 @@
+"""The few layers that Keras does not have; all compile for XLA and none draws random numbers."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_uncover.filters import apply_separable
+from keras_uncover.geometry import pixel_grid, sample
+
+
+class SpaceToDepth(keras.layers.Layer):
+    """Turn patches of ``factor x factor`` pixels into channels: ``(h, w, c)`` to ``(h / f, w / f, f * f * c)``."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images):
+        _, height, width, channels = images.shape
+        f = self.factor
+        x = ops.reshape(images, (-1, height // f, f, width // f, f, channels))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height // f, width // f, f * f * channels))
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class DepthToSpace(SpaceToDepth):
+    """The inverse of ``SpaceToDepth``."""
+
+    def call(self, images):
+        _, height, width, channels = images.shape
+        f, channels = self.factor, channels // self.factor**2
+        x = ops.reshape(images, (-1, height, width, f, f, channels))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height * f, width * f, channels))
+
+
+def linear_matrix(size, factor):
+    """Weights that enlarge a line of ``size`` pixels linearly, half-pixel centres: float32 ``(size * factor, size)``."""
+    places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+    distance = np.abs(places[:, None] - np.arange(size)[None])
+    return np.maximum(1.0 - distance, 0.0).astype("float32")
+
+
+class EnlargeLinearly(keras.layers.Layer):
+    """Bilinear enlargement as two matrix products: unlike ``UpSampling2D`` its bfloat16 gradient compiles for XLA."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images):
+        rows, columns = (linear_matrix(side, self.factor)[None] for side in images.shape[1:3])
+        rows, columns = (ops.convert_to_tensor(m, images.dtype) for m in (rows, columns))
+        return apply_separable(images, rows, columns)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class OffsetsToPlaces(keras.layers.Layer):
+    """Offsets from each pixel's own place, squashed to ``-reach .. reach`` of the side, to unit coordinates."""
+
+    def __init__(self, reach=0.35, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+        self.reach = reach
+
+    def call(self, offsets):
+        return pixel_grid(offsets.shape[1]) + self.reach * ops.tanh(offsets)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return {**config, "reach": self.reach}
+
+
+class Warp(keras.layers.Layer):
+    """Read an image at the places of a flow: ``[image (b, s, s, c), flow (b, s, s, 2) in unit coordinates]``."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+
+    def call(self, inputs):
+        image, flow = inputs
+        return sample(image, flow * image.shape[1], border="edge")
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+class Blend(keras.layers.Layer):
+    """Compose by a mask: ``[below, above, mask]`` gives ``below * (1 - mask) + above * mask``."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+
+    def call(self, inputs):
+        below, above, mask = inputs
+        return below * (1.0 - mask) + above * mask
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+class Recolour(keras.layers.Layer):
+    """Apply a colour map and a residual: ``[image, colour (gain and bias, 6 channels), residual]``, in [0, 1]."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+
+    def call(self, inputs):
+        image, colour, residual = inputs
+        gain, bias = ops.exp(ops.tanh(colour[..., :3])), ops.tanh(colour[..., 3:])
+        # A hard clip would stop the gradient of every pixel outside of the range; a leak leads it back in.
+        value = image * gain + bias + residual
+        inside = ops.clip(value, 0.0, 1.0)
+        return inside + 0.01 * (value - inside)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+class Grey(keras.layers.Layer):
+    """A neutral picture of the shape of its input."""
+
+    def __init__(self, level=0.5, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+        self.level = level
+
+    def call(self, images):
+        return ops.full_like(images, self.level)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return {**config, "level": self.level}

@@ -1,0 +1,59 @@
+"""Face mesh: 478 points on a face, the irises included, and whether there is a face at all.
+
+Source: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019
+(https://arxiv.org/abs/1907.06724); this is the later network of MediaPipe's ``face_landmarker.task``.
+"""
+
+import keras
+from keras import layers
+
+from keras_uncover.models.face_detector import WidenChannels
+
+SIZE = 256
+POINTS = 478
+
+# (channels, bottleneck channels, blocks) of the stages; each stage begins with a block that halves the picture,
+# except the first, where the stem does it.
+STAGES = ((16, 8, 4), (32, 16, 5), (64, 32, 5), (128, 64, 5), (128, 64, 5), (128, 64, 5), (128, 64, 5))
+
+
+def _prelu(x, name):
+    return layers.PReLU(shared_axes=(1, 2), name=name)(x)
+
+
+def _block(x, channels, bottleneck, halve, name):
+    """Bottleneck with a depthwise convolution and a shortcut; a halving block widens by zero channels."""
+    reduce = layers.Conv2D(bottleneck, 2, 2, name=f"{name}_reduce") if halve else (
+        layers.Conv2D(bottleneck, 1, name=f"{name}_reduce"))
+    y = _prelu(reduce(x), f"{name}_reduce_prelu")
+    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise")(y)
+    y = layers.Conv2D(channels, 1, name=f"{name}_expand")(y)
+    if halve:
+        x = layers.MaxPooling2D(2, name=f"{name}_shortcut_pool")(x)
+    if x.shape[-1] < channels:
+        x = WidenChannels(channels, name=f"{name}_shortcut_widen")(x)
+    return _prelu(layers.Add(name=f"{name}_add")([x, y]), f"{name}_prelu")
+
+
+def build_face_mesh():
+    """Build the mesh network, with random weights.
+
+    Input: float32 ``(batch, 256, 256, 3)`` in ``[0, 1]``, a square cut around one upright face.
+
+    Outputs, a dict:
+        points: float32 ``(batch, 478, 3)`` in unit coordinates of the input. z has the unit of x and y, is smaller
+            nearer to the camera, and its zero has no meaning across faces.
+        presence: float32 ``(batch,)``, probability that the picture shows a face where it is expected.
+    """
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = layers.Conv2D(16, 3, 2, padding="same", name="stem_conv")(image)
+    x = _prelu(x, "stem_prelu")
+    for stage, (channels, bottleneck, blocks) in enumerate(STAGES):
+        for block in range(blocks):
+            x = _block(x, channels, bottleneck, stage > 0 and block == 0, f"stage_{stage}_block_{block}")
+    points = layers.Conv2D(POINTS * 3, 2, name="points_conv")(x)
+    points = layers.Reshape((POINTS, 3), name="points_rows")(points)
+    points = layers.Rescaling(1 / SIZE, name="points")(points)
+    presence = layers.Conv2D(1, 2, activation="sigmoid", name="presence_conv")(x)
+    presence = layers.Reshape((), name="presence")(presence)
+    return keras.Model(image, {"points": points, "presence": presence}, name="face_mesh")

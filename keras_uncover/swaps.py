@@ -1,0 +1,183 @@
+"""Face swaps made by the batch, with exact truth: one gather a swap, in keras.ops.
+
+The same function runs inside ``Dataset.map``, on the accelerator and in the re-swap check. It draws nothing itself:
+all chance comes in as uniform numbers, so a swap is a pure function of its records and its draws.
+
+Families:
+    ``mesh``: the donor's texture through the target's uv map; the target keeps its shape.
+    ``affine``: the donor's crop moved by the best affine transform; the donor keeps its shape.
+    ``self``: the target's own texture, displaced and recoloured; nobody else is in the picture, so no donor is to find.
+"""
+
+import numpy as np
+from keras import ops
+
+from keras_uncover.colour import match_colours
+from keras_uncover.filters import blur
+from keras_uncover.geometry import fit_affine, pixel_grid, sample, transform_points
+from keras_uncover.mesh import texture_table
+
+FAMILIES = ("mesh", "affine", "self")
+GREY = 0.5  # the colour outside of a donor's face
+DRAWS = 18  # uniform numbers that one swap takes
+
+
+def between(draws, low, high):
+    """Uniform numbers in [0, 1) stretched to [low, high)."""
+    return low + (high - low) * draws
+
+
+def choose_family(draw, shares):
+    """Family number by cumulated shares. draw: float32 ``(batch,)``; returns int32 ``(batch,)``."""
+    shares = np.asarray([shares.get(name, 0.0) for name in FAMILIES], "float32")
+    if shares.sum() <= 0 or (shares < 0).any():
+        raise ValueError(f"Family shares must be positive for one of {FAMILIES}; received {shares.tolist()}.")
+    edges = (np.cumsum(shares) / shares.sum())[:-1]
+    return ops.sum(ops.cast(draw[:, None] >= edges[None], "int32"), axis=-1)
+
+
+def jitter_uv(uv, draws):
+    """Displace a uv map by a small affine transform about its centre: what a careless self-blend leaves.
+
+    draws: float32 ``(batch, 4)``.
+    """
+    scale = between(draws[:, 0], 0.94, 1.06)
+    angle = between(draws[:, 1], -0.05, 0.05)
+    shift = between(draws[:, 2:4], -0.025, 0.025)
+    cos, sin = scale * ops.cos(angle), scale * ops.sin(angle)
+    linear = ops.stack([ops.stack([cos, -sin], -1), ops.stack([sin, cos], -1)], -2)
+    centred = ops.reshape(uv, (-1, uv.shape[1] * uv.shape[2], 2)) - 0.5
+    moved = ops.matmul(centred, ops.swapaxes(linear, -1, -2)) + 0.5 + shift[:, None]
+    return ops.reshape(moved, (-1, *uv.shape[1:]))
+
+
+def shape_mask(hull, uv, draws, plain):
+    """A soft mask inside the hull: feathered, eroded, sometimes only a part of the face.
+
+    Args:
+        hull: float32 ``(batch, size, size, 1)``.
+        uv: float32 ``(batch, size, size, 2)``.
+        draws: float32 ``(batch, 5)``.
+        plain: whole hull, little feather.
+
+    Returns: float32 ``(batch, size, size, 1)`` in [0, 1], 0 outside of the hull.
+    """
+    size = hull.shape[1]
+    angle = 2 * np.pi * draws[:, 0]
+    normal = ops.stack([ops.cos(angle), ops.sin(angle)], axis=-1)[:, None, None]
+    reach = between(draws[:, 1], 0.08, 0.3)[:, None, None, None]
+    part = ops.cast(ops.sum((uv - (0.5, 0.54)) * normal, axis=-1, keepdims=True) < reach, "float32")
+    whole = ops.ones_like(draws[:, 2]) if plain else ops.cast(draws[:, 2] < 0.75, "float32")
+    whole = whole[:, None, None, None]
+    region = hull * ops.maximum(whole, part)
+    sigma = between(draws[:, 3], 0.004, 0.012 if plain else 0.035) * size
+    erosion = 0.5 if plain else between(draws[:, 4], 0.5, 0.7)[:, None, None, None]
+    # Blurred, the region's edge is at one half: keeping what is above one half feathers inwards only.
+    return ops.clip((blur(region, sigma) - erosion) / (0.95 - erosion), 0.0, 1.0) * region
+
+
+def donor_pixels(target, donor, family, draws):
+    """What is pasted, in the target's crop: one gather whatever the family.
+
+    Returns: pixels float32 ``(batch, size, size, 3)``, coverage float32 ``(batch, size, size, 1)``: 0 where the donor
+    has no face.
+    """
+    size = target["crop"].shape[1]
+    affine, own = (ops.reshape(ops.equal(family, k), (-1, 1, 1, 1)) for k in (1, 2))
+    transform = fit_affine(target["points"][..., :2], donor["points"][..., :2])
+    batch = ops.shape(transform)[0]
+    grid = ops.broadcast_to(ops.reshape(pixel_grid(size), (1, size * size, 2)), (batch, size * size, 2))
+    moved = ops.reshape(transform_points(transform, grid), (-1, size, size, 2))
+    places = ops.where(affine, moved, ops.where(own, jitter_uv(target["uv"], draws), target["uv"]))
+    pixels = ops.where(affine, donor["crop"], ops.where(own, target["texture"], donor["texture"]))
+    cover = ops.where(affine, donor["hull"], ops.ones_like(donor["hull"]))
+    read = sample(ops.concatenate([pixels, cover], axis=-1), places * size)
+    return read[..., :3], ops.cast(read[..., 3:] > 0.5, "float32")
+
+
+def recolour(pixels, target, mask, family, draws):
+    """Colour the pasted face like the target's, or not at all (one in six), and never quite exactly.
+
+    draws: float32 ``(batch, 4)``.
+    """
+    plain = ops.logical_or(draws[:, 0] < 1 / 6, ops.equal(family, 2))
+    matched = match_colours(pixels, target, mask)
+    pixels = ops.where(plain[:, None, None, None], pixels, matched)
+    reach = ops.where(ops.equal(family, 2), 0.12, 0.04)[:, None]
+    gain = 1.0 + between(draws[:, 1:4], -1.0, 1.0) * reach
+    return ops.clip(pixels * gain[:, None, None], 0.0, 1.0)
+
+
+def centre_of_cells(images, size):
+    """Mean of the four pixels around each cell's centre, where a picture is divided into ``size x size`` cells."""
+    step = images.shape[1] // size
+    low, high = step // 2 - 1, step // 2
+    return 0.25 * sum(images[:, y::step, x::step] for y in (low, high) for x in (low, high))
+
+
+def true_flow(target, donor, family, size):
+    """Where in the fake each place of the donor's own crop can be seen.
+
+    Args:
+        size: pixels of the flow's side; it is smooth, so coarser than the crop.
+
+    Returns: float32 ``(batch, size, size, 3)``: x and y in unit coordinates of the fake, and 1 where they are known
+    (inside the donor's face), else 0.
+    """
+    uv, hull = centre_of_cells(donor["uv"], size), centre_of_cells(donor["hull"], size)
+    vertices, weights, _ = texture_table(size)
+    corners = ops.take(target["points"][..., :2], ops.convert_to_tensor(vertices), axis=1)
+    places = ops.sum(corners * ops.convert_to_tensor(weights)[None, ..., None], axis=-2)
+    through_mesh = sample(places, uv * size, border="edge")
+    back = fit_affine(donor["points"][..., :2], target["points"][..., :2])
+    grid = ops.broadcast_to(ops.reshape(pixel_grid(size), (1, -1, 2)), (ops.shape(back)[0], size * size, 2))
+    through_affine = ops.reshape(transform_points(back, grid), (-1, size, size, 2))
+    flow = ops.where(ops.reshape(ops.equal(family, 1), (-1, 1, 1, 1)), through_affine, through_mesh)
+    return ops.concatenate([flow, ops.cast(hull > 0.99, "float32")], axis=-1)
+
+
+def neutral_outside(crop, hull):
+    """A donor's truth: the face on grey. crop ``(..., 3)``, hull ``(..., 1)``, float32 in [0, 1]."""
+    return crop * hull + GREY * (1.0 - hull)
+
+
+def make_swaps(target, donor, draws, shares, plain=False):
+    """Swap the faces of a batch.
+
+    Args:
+        target, donor: dicts of float32 arrays, one record a row: ``crop`` and ``texture`` ``(batch, size, size, 3)``,
+            ``uv`` ``(batch, size, size, 2)``, ``hull`` ``(batch, size, size, 1)``, ``points`` ``(batch, 468, 3)`` in
+            unit coordinates of the crop.
+        draws: float32 ``(batch, DRAWS)``, uniform in [0, 1).
+        shares: dict, family name to its share of the batch.
+        plain: full-strength swaps of the whole face with a narrow feather: the headline of an evaluation.
+
+    Returns: dict of float32 arrays: ``input`` (the fake), ``target``, ``donor`` ``(batch, size, size, 3)``;
+    ``mask`` ``(batch, size, size, 1)``, the region before strength; ``donor_hull``; ``flow``
+    ``(batch, size / 4, size / 4, 3)``; ``has_donor`` and ``strength`` ``(batch,)``; ``family`` int32 ``(batch,)``.
+    """
+    if draws.shape[-1] != DRAWS:
+        raise ValueError(f"draws must have {DRAWS} columns; received shape {tuple(draws.shape)}.")
+    family = choose_family(draws[:, 0], shares)
+    pixels, cover = donor_pixels(target, donor, family, draws[:, 1:5])
+    mask = shape_mask(target["hull"] * cover, target["uv"], draws[:, 5:10], plain)
+    pixels = recolour(pixels, target["crop"], mask, family, draws[:, 10:14])
+    # Half of the swaps are softer than their photo: face generators rarely work at a photo's resolution.
+    softness = ops.maximum(between(draws[:, 14], -0.8, 0.8), 0.0) * (target["crop"].shape[1] / 128)
+    pixels = blur(pixels, softness)
+    strength = ops.ones_like(draws[:, 15])
+    if not plain:
+        strength = ops.where(draws[:, 15] < 0.7, 1.0, between(draws[:, 16], 0.5, 1.0))
+    weight = mask * strength[:, None, None, None]
+    has_donor = ops.cast(ops.not_equal(family, 2), "float32")
+    return {
+        "input": target["crop"] * (1.0 - weight) + pixels * weight,
+        "target": target["crop"],
+        "donor": neutral_outside(donor["crop"], donor["hull"]),
+        "mask": mask,
+        "donor_hull": donor["hull"],
+        "flow": true_flow(target, donor, family, target["crop"].shape[1] // 4),
+        "has_donor": has_donor,
+        "strength": strength,
+        "family": family,
+    }

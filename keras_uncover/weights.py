@@ -1,0 +1,192 @@
+"""Preset folders: a configuration, its weights, and a manifest that says what both must hash to.
+
+A folder holds ``config.json``, ``model.weights.h5``, ``manifest.json`` and, when it is published, ``card.md``. Nothing
+is read before its SHA-256 agrees with the manifest, so an altered or half-copied file is found before it is used.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+
+import h5py
+import numpy as np
+
+CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "manifest.json"
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class WeightsError(RuntimeError):
+    """A preset folder that cannot be trusted or read.
+
+    Attributes:
+        rule, received, hint: what must hold, what was found, and the way out; the message joins the three.
+    """
+
+    def __init__(self, rule, received, hint):
+        super().__init__(f"{rule} Received: {received}. {hint}")
+        self.rule, self.received, self.hint = rule, received, hint
+
+
+_COPY_AGAIN = "Copy the preset folder again from where it was published, or install the package again."
+
+
+def _read_checked(folder, name):
+    """Bytes of ``folder/name``, refused if absent or too large."""
+    path = os.path.join(folder, name)
+    if not os.path.isfile(path):
+        raise WeightsError(f"A preset folder must hold {name}.", f"no such file: {path}", _COPY_AGAIN)
+    size = os.path.getsize(path)
+    if size > MAX_BYTES:
+        raise WeightsError(
+            f"A preset file must not exceed {MAX_BYTES} bytes.", f"{path}, {size} bytes", "This is no preset file."
+        )
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _read_json(data, path):
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise WeightsError("A preset's JSON file must be readable.", f"{path}: {error}", _COPY_AGAIN) from error
+    if not isinstance(value, dict):
+        raise WeightsError("A preset's JSON file must hold an object.", f"{path}: {value!r:.80}", _COPY_AGAIN)
+    return value
+
+
+def _read_manifest(folder):
+    """``{file name: SHA-256}``, at least for the configuration and the weights, with plain file names only."""
+    path = os.path.join(folder, MANIFEST)
+    listed = _read_json(_read_checked(folder, MANIFEST), path)
+    for name in (CONFIG, WEIGHTS):
+        if name not in listed:
+            raise WeightsError(f"{MANIFEST} must list {name}.", f"{path} with {sorted(listed)}", _COPY_AGAIN)
+    for name, digest in listed.items():
+        if name != os.path.basename(name) or name in ("", ".", ".."):
+            raise WeightsError(f"{MANIFEST} must list files of its own folder.", f"{name!r}", _COPY_AGAIN)
+        if not isinstance(digest, str) or len(digest) != 64:
+            raise WeightsError(f"{MANIFEST} must give SHA-256 in hex.", f"{name}: {digest!r:.80}", _COPY_AGAIN)
+    return listed
+
+
+def load_verified(folder):
+    """Check every file that the manifest lists and return the configuration.
+
+    Args:
+        folder: path of a preset folder.
+
+    Returns: the dict in ``config.json``.
+
+    Raises:
+        WeightsError: a file is missing, too large, altered, or not what it should be.
+    """
+    folder = os.fspath(folder)
+    if not os.path.isdir(folder):
+        raise WeightsError("A preset must be a folder.", f"no such folder: {folder}", "Give a preset's name or folder.")
+    config = None
+    for name, expected in _read_manifest(folder).items():
+        data = _read_checked(folder, name)
+        received = hashlib.sha256(data).hexdigest()
+        if received != expected.lower():
+            path = os.path.join(folder, name)
+            rule = f"{name} must have the SHA-256 that {MANIFEST} gives ({expected[:12]}...)."
+            raise WeightsError(rule, f"{path} with {received[:12]}...", f"The file was altered. {_COPY_AGAIN}")
+        if name == CONFIG:
+            config = _read_json(data, os.path.join(folder, CONFIG))
+    return config
+
+
+def load_weights(model, folder):
+    """Fill a built model from a preset folder, after ``load_verified``; every shape must fit.
+
+    Returns: the preset's configuration.
+
+    Raises:
+        WeightsError: as ``load_verified``, or the weights are not those of this model.
+    """
+    config = load_verified(folder)
+    path = os.path.join(os.fspath(folder), WEIGHTS)
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        rule = f"The weights must fit the model {model.name!r}, layer by layer."
+        raise WeightsError(rule, f"{path}: {error}", "Build the model from the folder's config.json.") from error
+    return config
+
+
+def _halve(path):
+    """Rewrite a weights file with its float32 arrays as float16.
+
+    Keras casts what it reads to the variable's own dtype, so the file loads as before at half its size.
+    """
+    halved = f"{path}.half"
+    with h5py.File(path, "r") as source, h5py.File(halved, "w") as copy:
+
+        def carry(name, item):
+            if isinstance(item, h5py.Group):
+                target = copy.require_group(name)
+            else:
+                target = copy.create_dataset(name, data=_to_half(name, item[()]))
+            for key, value in item.attrs.items():
+                target.attrs[key] = value
+
+        source.visititems(carry)
+        for key, value in source.attrs.items():
+            copy.attrs[key] = value
+    os.replace(halved, path)
+
+
+def _to_half(name, array):
+    if array.dtype != np.float32:
+        return array
+    if not np.all(np.abs(array) <= np.finfo(np.float16).max):
+        raise WeightsError(
+            "Weights stored in float16 must be finite and at most 65504.", f"{name}: {np.max(np.abs(array))}",
+            "Save with half=False, or look for a training run that diverged.",
+        )
+    return array.astype(np.float16)
+
+
+def save_preset(model, folder, config, half=True):
+    """Write ``config.json``, ``model.weights.h5`` and ``manifest.json``; other files of the folder are kept.
+
+    The files are written into a temporary folder beside it, which then takes the old one's place: whoever reads meets
+    either the old preset or the new one.
+
+    Args:
+        model: a built Keras model.
+        folder: path; its parents are made.
+        config: a dict that JSON can hold.
+        half: store float32 arrays as float16.
+    """
+    folder = os.path.abspath(os.fspath(folder))
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    fresh = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.", dir=os.path.dirname(folder))
+    try:
+        os.chmod(fresh, 0o755)
+        if os.path.isdir(folder):
+            shutil.copytree(folder, fresh, dirs_exist_ok=True)
+        with open(os.path.join(fresh, CONFIG), "w", encoding="utf-8") as file:
+            file.write(json.dumps(config, indent=2) + "\n")
+        model.save_weights(os.path.join(fresh, WEIGHTS))
+        if half:
+            _halve(os.path.join(fresh, WEIGHTS))
+        digests = {n: hashlib.sha256(_read_checked(fresh, n)).hexdigest() for n in (CONFIG, WEIGHTS)}
+        with open(os.path.join(fresh, MANIFEST), "w", encoding="utf-8") as file:
+            file.write(json.dumps(digests, indent=2) + "\n")
+        _replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _replace_folder(fresh, folder):
+    """Move ``fresh`` to ``folder``. A folder that is not empty cannot be replaced in one step: move it aside first."""
+    if not os.path.isdir(folder):
+        os.replace(fresh, folder)
+        return
+    aside = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.old.", dir=os.path.dirname(folder))
+    os.replace(folder, aside)
+    os.replace(fresh, folder)
+    shutil.rmtree(aside)
