@@ -48,6 +48,9 @@ def choose_strategy(name):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    data = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
+    train = load(options.shards, "train", **data)
+    validation = load(options.shards, "validation", training=False, **data)
     folder = training.prepare_folder(options.run, vars(options))
     training.seed_everything(options.seed)
     with choose_strategy(options.strategy):
@@ -56,14 +59,12 @@ def main(arguments=None):
         if options.init:
             training.start_from(model, options.init)
         training.compile_model(model, options.task, options.steps, options.learning_rate)
-    data = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
     model.fit(
-        load(options.shards, "train", **data),
-        validation_data=load(options.shards, "validation", training=False, **data),
+        train,
+        validation_data=validation,
         epochs=-(-options.steps // options.steps_per_epoch),
-        steps_per_epoch=options.steps_per_epoch,
+        steps_per_epoch=min(options.steps_per_epoch, options.steps),
         callbacks=training.callbacks(folder, training.run_config(options.task, sizes, vars(options))),
-        verbose="auto",
     )
     print(f"{folder}: done; keras-uncover predict PHOTO --preset {folder}")
 

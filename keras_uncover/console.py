@@ -1,5 +1,6 @@
 """Words for the person at the terminal, on stderr."""
 
+import logging
 import os
 import re
 import sys
@@ -24,6 +25,7 @@ def hushed_start():
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Advice on tracing is not for who asks about a photo.
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb") as stderr:
         os.dup2(held.fileno(), 2)
@@ -77,7 +79,8 @@ class Console:
     def finish(self, refused):
         """Sum up a run of several photos, or one with refusals."""
         if self.total > 1 or refused:
-            faces = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.verdicts.items()))
+            counts = sorted(self.verdicts.items())
+            faces = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
             answered = f"{self.total - refused} of {self.total} photos answered"
             self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused")
 

@@ -48,11 +48,19 @@ def decode(regressors, logits):
 
 def box_overlap(boxes, others):
     """Intersection over union of boxes ``(..., 2, 2)`` (least corner, greatest corner), which broadcast."""
+    shared = _shared_area(boxes, others)
+    return shared / ops.maximum(box_area(boxes) + box_area(others) - shared, 1e-9)
+
+
+def box_cover(boxes, others):
+    """Intersection over the smaller of two boxes ``(..., 2, 2)``, which broadcast: 1 where one holds the other."""
+    return _shared_area(boxes, others) / ops.maximum(ops.minimum(box_area(boxes), box_area(others)), 1e-9)
+
+
+def _shared_area(boxes, others):
     low = ops.maximum(boxes[..., 0, :], others[..., 0, :])
     high = ops.minimum(boxes[..., 1, :], others[..., 1, :])
-    shared = ops.prod(ops.maximum(high - low, 0.0), axis=-1)
-    union = box_area(boxes) + box_area(others) - shared
-    return ops.where(union > 0, shared / ops.where(union > 0, union, 1.0), 0.0)
+    return ops.prod(ops.maximum(high - low, 0.0), axis=-1)
 
 
 def box_area(boxes):
@@ -98,7 +106,8 @@ def join_views(places, scores, max_faces):
     found = [suppress(places[view], scores[view], max_faces) for view in range(places.shape[0])]
     places = ops.concatenate([each[0] for each in found])
     scores = ops.concatenate([each[1] for each in found])
-    keep = drop_repeats(places[:, :2], scores > 0, SAME_FACE_IOU)
+    boxes = places[:, :2]
+    keep = drop_repeats(box_overlap(boxes[:, None], boxes[None]) > SAME_FACE_IOU, scores > 0)
     # Sorting by "dropped" and then by position: the order within the kept does not change.
     rank = ops.where(keep, 0, keep.shape[0]) + ops.arange(keep.shape[0], dtype="int32")
     order = ops.argsort(rank)[:max_faces]
@@ -134,18 +143,16 @@ def region_of_points(points):
     return square_region(ops.min(flat, axis=1), ops.max(flat, axis=1), flat[:, EYE_LEFT], flat[:, EYE_RIGHT])
 
 
-def drop_repeats(boxes, valid, max_overlap):
-    """Of boxes that overlap by more than ``max_overlap`` (intersection over union), keep the first.
+def drop_repeats(near, valid):
+    """Of several rows that show the same face, keep the first.
 
     Args:
-        boxes: float32 ``(n, 2, 2)``, ``n`` known.
+        near: bool ``(n, n)``, ``n`` known: which rows are near to which.
         valid: bool ``(n,)``; other rows are dropped and drop nobody.
 
-    Returns: bool ``(n,)``.
+    Returns: bool ``(n,)``. A row that is near only to dropped rows stays.
     """
-    count = boxes.shape[0]
-    near = box_overlap(boxes[:, None], boxes[None]) > max_overlap
-    keep, order = valid, np.arange(count)
-    for row in range(count):
+    keep, order = valid, np.arange(near.shape[0])
+    for row in order:
         keep = keep & ~(near[row] & keep[row] & ops.convert_to_tensor(order > row))
     return keep

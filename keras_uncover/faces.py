@@ -21,6 +21,7 @@ MAX_CANDIDATES = 16
 MIN_CANVAS = 512
 MIN_PRESENCE = 0.5
 SAME_MESH_IOU = 0.5
+SAME_MESH_COVER = 0.5
 # The detector misses a face that fills the picture: it is also shown the photo smaller, with a black margin.
 ZOOMS = (1.0, 1.5, 2.0)
 
@@ -104,14 +105,21 @@ def rank_faces(size, points, presence, scores):
     edge = ops.cast(ops.stack([size[1], size[0]]), "float32")
     boxes = ops.stack([ops.min(points[..., :2], axis=1), ops.max(points[..., :2], axis=1)], axis=1)
     boxes = ops.minimum(ops.maximum(boxes, 0.0), edge)
-    area = detections.box_area(boxes)
-    valid = (scores > 0) & (presence >= MIN_PRESENCE) & (area > 0)
-    order = ops.argsort(ops.where(valid, -area, 1.0))
-    boxes, points, presence, scores, valid = (
-        ops.take(x, order, axis=0) for x in (boxes, points, presence, scores, valid)
-    )
-    scores = ops.where(detections.drop_repeats(boxes, valid, SAME_MESH_IOU), scores, 0.0)
-    return {"boxes": ops.reshape(boxes, (-1, 4)), "points": points, "presence": presence, "scores": scores}
+    valid = (presence >= MIN_PRESENCE) & (detections.box_area(boxes) > 0)
+    scores = ops.where(valid, scores, 0.0)
+    rows = {"boxes": boxes, "points": points, "presence": presence, "scores": scores}
+    # The better detection drops the worse one, whichever is larger: a part of a face may pass for a small face.
+    rows = _take_rows(rows, ops.argsort(-scores))
+    pairs = rows["boxes"][:, None], rows["boxes"][None]
+    near = (detections.box_overlap(*pairs) > SAME_MESH_IOU) | (detections.box_cover(*pairs) > SAME_MESH_COVER)
+    keep = detections.drop_repeats(near, rows["scores"] > 0)
+    rows["scores"] = ops.where(keep, rows["scores"], 0.0)
+    rows = _take_rows(rows, ops.argsort(ops.where(keep, -detections.box_area(rows["boxes"]), 1.0)))
+    return {**rows, "boxes": ops.reshape(rows["boxes"], (-1, 4))}
+
+
+def _take_rows(rows, order):
+    return {name: ops.take(value, order, axis=0) for name, value in rows.items()}
 
 
 def find_faces(photo, detector, mesh, max_faces=8):

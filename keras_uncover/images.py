@@ -26,7 +26,6 @@ colour profile, gamma  ignored: values are taken as they stand
 No state is kept or changed, so that threads can decode side by side.
 """
 
-import os
 from io import BytesIO
 from pathlib import Path
 

@@ -1,11 +1,15 @@
 """JPEG's loss as arithmetic on batches: 8x8 cosine transform, quantisation, halved chroma.
 
-Equal to a JPEG encoder and decoder up to rounding of pixels; entropy coding loses nothing and is left out. Tables and
-the scaling by quality are those of ITU T.81 annex K and of libjpeg.
+Within a grey level, on average, of what libjpeg's encoder and decoder leave, whose integer arithmetic is not followed
+step by step; entropy coding loses nothing and is left out. Tables and the scaling by quality are those of ITU T.81
+annex K and of libjpeg.
 """
 
 import numpy as np
 from keras import ops
+
+from keras_uncover.filters import apply_separable
+from keras_uncover.layers import linear_matrix
 
 LUMA_TABLE = np.array(
     [
@@ -38,7 +42,7 @@ def cosine_matrix():
 
 def scaled_table(table, quality):
     """A quantisation table at each quality. quality: float32 ``(batch,)`` in 1 .. 100; returns ``(batch, 8, 8)``."""
-    scale = ops.where(quality < 50, 5000.0 / quality, 200.0 - 2.0 * quality)
+    scale = ops.where(quality < 50, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
     return ops.clip(ops.floor((table[None] * scale[:, None, None] + 50.0) / 100.0), 1.0, 255.0)
 
 
@@ -61,7 +65,7 @@ def quantise_blocks(planes, table):
 
 
 def jpeg(images, quality):
-    """What JPEG leaves of pictures, with chroma halved in both directions (4:2:0).
+    """What JPEG leaves of pictures, with chroma halved in both directions (4:2:0) and enlarged again linearly.
 
     Args:
         images: float32 ``(batch, height, width, 3)`` in [0, 1]; sides divisible by 16.
@@ -72,11 +76,12 @@ def jpeg(images, quality):
     _, height, width, _ = images.shape
     if height % 16 or width % 16:
         raise ValueError(f"jpeg needs sides divisible by 16; received {height} x {width} pixels.")
-    ycc = ops.matmul(ops.round(images * 255.0), _RGB_TO_YCC.T)
+    ycc = ops.round(ops.matmul(ops.round(images * 255.0), _RGB_TO_YCC.T))
     luma = quantise_blocks(ycc[..., 0] - 128.0, scaled_table(LUMA_TABLE, quality)) + 128.0
     half = ops.mean(ops.reshape(ycc[..., 1:], (-1, height // 2, 2, width // 2, 2, 2)), axis=(2, 4))
     chroma = [quantise_blocks(half[..., k], scaled_table(CHROMA_TABLE, quality)) for k in (0, 1)]
-    chroma = ops.repeat(ops.repeat(ops.stack(chroma, axis=-1), 2, axis=1), 2, axis=2)
+    rows, columns = linear_matrix(height // 2, 2)[None], linear_matrix(width // 2, 2)[None]
+    chroma = apply_separable(ops.stack(chroma, axis=-1), rows, columns)
     ycc = ops.concatenate([luma[..., None], chroma], axis=-1)
     rgb = ops.matmul(ycc, np.linalg.inv(_RGB_TO_YCC).T)
     return ops.clip(ops.round(rgb) / 255.0, 0.0, 1.0)

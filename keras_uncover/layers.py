@@ -36,7 +36,7 @@ class DepthToSpace(SpaceToDepth):
 
 
 def linear_matrix(size, factor):
-    """Weights that enlarge a line of ``size`` pixels linearly, half-pixel centres: float32 ``(size * factor, size)``."""
+    """Weights that enlarge a line of pixels linearly, half-pixel centres: float32 ``(size * factor, size)``."""
     places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
     distance = np.abs(places[:, None] - np.arange(size)[None])
     return np.maximum(1.0 - distance, 0.0).astype("float32")
@@ -107,7 +107,10 @@ class Blend(keras.layers.Layer):
 
 
 class Recolour(keras.layers.Layer):
-    """Apply a colour map and a residual: ``[image, colour (gain and bias, 6 channels), residual]``, in [0, 1]."""
+    """Apply a colour map and a residual: ``[image, colour (gain and bias, 6 channels), residual]``.
+
+    The result is in [0, 1] but for a hundredth of what lies beyond.
+    """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs, dtype="float32")

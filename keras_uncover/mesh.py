@@ -1,9 +1,9 @@
 """The face as a triangle mesh: crop transform, uv map, hull and texture.
 
-The *mean frame* is the crop-sized picture in which the mean face of the training portraits lies (``data/mean_mesh.npz``,
-made by ``scripts/make_mean_mesh.py``; triangles from MediaPipe's canonical face, Apache-2.0). A *texture* is a face
-unwrapped into that frame; a *uv map* says for each pixel of a crop which place of the mean frame it shows. A swap is
-then one read of the donor's texture through the target's uv map.
+The *mean frame* is the crop-sized picture in which the mean face of the training portraits lies
+(``data/mean_mesh.npz``, made by ``scripts/make_mean_mesh.py``; triangles from MediaPipe's canonical face, Apache-2.0).
+A *texture* is a face unwrapped into that frame; a *uv map* says for each pixel of a crop which place of the mean frame
+it shows. A swap is then one read of the donor's texture through the target's uv map.
 """
 
 import dataclasses
@@ -74,7 +74,13 @@ def plane_coefficients(corners, values):
         axis=1,
     )
     inverse = ops.where(flat[:, None, None], -1e3, inverse / area[:, None, None])
-    return ops.matmul(inverse, values)
+    # No matrix product here or below: GPUs round its factors to 11 bits (TF32), which tears the mesh.
+    return ops.sum(inverse[..., None] * values[:, None], axis=2)
+
+
+def read_planes(planes, places):
+    """Values of planes ``(triangles, 3)``, rows a, b, c, at places ``(n, 2)``: ``(n, triangles)``."""
+    return places[:, :1] * planes[:, 0] + places[:, 1:] * planes[:, 1] + planes[:, 2]
 
 
 def nearest_triangle(points, depth, size):
@@ -92,7 +98,6 @@ def nearest_triangle(points, depth, size):
     """
     triangles = mean_mesh().triangles
     places = ops.reshape(pixel_grid(size), (-1, 2))
-    places = ops.concatenate([places, ops.ones_like(places[:, :1])], axis=-1)
     identity = ops.eye(3, dtype="float32")
     best = ops.full((size * size,), 1e6, dtype="float32")
     index = ops.zeros((size * size,), dtype="int32")
@@ -102,10 +107,10 @@ def nearest_triangle(points, depth, size):
         inverse = plane_coefficients(corners, ops.broadcast_to(identity, (len(part), 3, 3)))
         inside = None
         for k in range(3):
-            weight = ops.matmul(places, ops.transpose(inverse[:, :, k]))
+            weight = read_planes(inverse[:, :, k], places)
             inside = weight if inside is None else ops.minimum(inside, weight)
         plane = plane_coefficients(corners, ops.take(depth, part, axis=0)[..., None])[..., 0]
-        z = ops.where(inside >= -1e-4, ops.matmul(places, ops.transpose(plane)), 1e6)
+        z = ops.where(inside >= -1e-4, read_planes(plane, places), 1e6)
         nearest = ops.min(z, axis=1)
         index = ops.where(nearest < best, ops.cast(ops.argmin(z, axis=1), "int32") + start, index)
         best = ops.minimum(best, nearest)

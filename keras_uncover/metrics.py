@@ -61,6 +61,8 @@ class MaskIoU(keras.metrics.Metric):
         both = ops.sum(truth * answer, axis=AXES)
         either = ops.sum(ops.maximum(truth, answer), axis=AXES)
         counts = ops.cast(ops.sum(truth, axis=AXES) > 0, "float32")
+        if sample_weight is not None:
+            counts = counts * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         self.total.assign_add(ops.sum(both / ops.maximum(either, 1.0) * counts))
         self.count.assign_add(ops.sum(counts))
 

@@ -14,7 +14,7 @@ from keras import ops
 
 from keras_uncover.colour import match_colours
 from keras_uncover.filters import blur
-from keras_uncover.geometry import fit_affine, pixel_grid, sample, transform_points
+from keras_uncover.geometry import fit_affine, invert_transform, pixel_grid, sample, transform_points
 from keras_uncover.mesh import texture_table
 
 FAMILIES = ("mesh", "affine", "self")
@@ -29,10 +29,12 @@ def between(draws, low, high):
 
 def choose_family(draw, shares):
     """Family number by cumulated shares. draw: float32 ``(batch,)``; returns int32 ``(batch,)``."""
-    shares = np.asarray([shares.get(name, 0.0) for name in FAMILIES], "float32")
-    if shares.sum() <= 0 or (shares < 0).any():
-        raise ValueError(f"Family shares must be positive for one of {FAMILIES}; received {shares.tolist()}.")
-    edges = (np.cumsum(shares) / shares.sum())[:-1]
+    parts = np.asarray([shares.get(name, 0.0) for name in FAMILIES], "float32")
+    if not set(shares) <= set(FAMILIES) or not parts.sum() > 0 or (parts < 0).any():
+        raise ValueError(
+            f"Family shares must be for {FAMILIES}, none negative and at least one positive; received {shares}."
+        )
+    edges = (np.cumsum(parts) / parts.sum())[:-1]
     return ops.sum(ops.cast(draw[:, None] >= edges[None], "int32"), axis=-1)
 
 
@@ -66,7 +68,8 @@ def shape_mask(hull, uv, draws, plain):
     angle = 2 * np.pi * draws[:, 0]
     normal = ops.stack([ops.cos(angle), ops.sin(angle)], axis=-1)[:, None, None]
     reach = between(draws[:, 1], 0.08, 0.3)[:, None, None, None]
-    part = ops.cast(ops.sum((uv - (0.5, 0.54)) * normal, axis=-1, keepdims=True) < reach, "float32")
+    middle = np.array([0.5, 0.54], "float32")  # of the mean face
+    part = ops.cast(ops.sum((uv - middle) * normal, axis=-1, keepdims=True) < reach, "float32")
     whole = ops.ones_like(draws[:, 2]) if plain else ops.cast(draws[:, 2] < 0.75, "float32")
     whole = whole[:, None, None, None]
     region = hull * ops.maximum(whole, part)
@@ -129,7 +132,8 @@ def true_flow(target, donor, family, size):
     corners = ops.take(target["points"][..., :2], ops.convert_to_tensor(vertices), axis=1)
     places = ops.sum(corners * ops.convert_to_tensor(weights)[None, ..., None], axis=-2)
     through_mesh = sample(places, uv * size, border="edge")
-    back = fit_affine(donor["points"][..., :2], target["points"][..., :2])
+    # The inverse of the fit that donor_pixels reads through: a fit the other way round is another transform.
+    back = invert_transform(fit_affine(target["points"][..., :2], donor["points"][..., :2]))
     grid = ops.broadcast_to(ops.reshape(pixel_grid(size), (1, -1, 2)), (ops.shape(back)[0], size * size, 2))
     through_affine = ops.reshape(transform_points(back, grid), (-1, size, size, 2))
     flow = ops.where(ops.reshape(ops.equal(family, 1), (-1, 1, 1, 1)), through_affine, through_mesh)

@@ -7,38 +7,12 @@ from pathlib import Path
 import keras
 
 from keras_uncover import losses, metrics
-from keras_uncover.config import ModelConfig
-from keras_uncover.models.classifier import build_classifier
-from keras_uncover.models.reconstructor import build_reconstructor
-from keras_uncover.presets import RUN_MODEL, preset_folder
-from keras_uncover.weights import load_verified, load_weights, save_preset
-
-BUILDERS = {"classify": build_classifier, "reconstruct": build_reconstructor}
-KINDS = {"classify": "classifier", "reconstruct": "reconstructor"}
-
+from keras_uncover.presets import KINDS, RUN_MODEL, build_from_folder, build_model
+from keras_uncover.weights import save_preset
 
 def seed_everything(seed):
     """Seed the initial weights; order, swaps and augmentation are seeded where they are drawn."""
     keras.utils.set_random_seed(seed)
-
-
-def build_model(task, config):
-    """The network of a task, ``classify`` or ``reconstruct``, with new weights."""
-    if task not in BUILDERS:
-        raise ValueError(f"task must be classify or reconstruct; received {task!r}.")
-    return BUILDERS[task](config)
-
-
-def build_from_folder(folder):
-    """The network that a preset or run folder holds, with its weights. Returns: model, configuration dict."""
-    folder = preset_folder(folder)
-    config = load_verified(folder)
-    tasks = {kind: task for task, kind in KINDS.items()}
-    if config.get("kind") not in tasks:
-        raise ValueError(f"{folder} must hold a classifier or a reconstructor; it holds {config.get('kind')!r}.")
-    model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
-    load_weights(model, folder)
-    return model, config
 
 
 def start_from(model, folder):
@@ -56,7 +30,11 @@ def start_from(model, folder):
 
 
 def compile_model(model, task, steps, learning_rate):
-    """AdamW, linear warm-up then cosine decay, and an average of the weights over about the last 1,000 steps."""
+    """AdamW, linear warm-up then cosine decay, and an average of the weights over about the last tenth of the steps,
+    at most 1,000.
+
+    The metrics are given as weighted ones: only those are told which examples have a donor.
+    """
     warmup = min(300, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
         learning_rate * 0.02, steps - warmup, alpha=0.01, warmup_target=learning_rate, warmup_steps=warmup
@@ -64,25 +42,27 @@ def compile_model(model, task, steps, learning_rate):
     momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, use_ema=True, ema_momentum=momentum)
     if task == "classify":
-        model.compile(optimizer, losses.classifier_losses(), metrics=metrics.classifier_metrics())
+        model.compile(optimizer, losses.classifier_losses(), weighted_metrics=metrics.classifier_metrics())
     else:
         model.compile(
             optimizer,
             losses.reconstructor_losses(),
             loss_weights=losses.RECONSTRUCTOR_WEIGHTS,
-            metrics=metrics.reconstructor_metrics(),
+            weighted_metrics=metrics.reconstructor_metrics(),
         )
 
 
 class SaveRun(keras.callbacks.Callback):
-    """Write the averaged weights as a preset folder after every epoch; the write is atomic."""
+    """Write the averaged weights as a preset folder after every epoch, without the optimizer; the write is atomic."""
 
     def __init__(self, folder, config):
         super().__init__()
         self.folder, self.config = folder, config
 
     def on_epoch_end(self, epoch, logs=None):
-        save_preset(self.model, self.folder, self.config, half=False)
+        # The same layers in a model that was never compiled: the optimizer's slots are three times the weights.
+        bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
+        save_preset(bare, self.folder, self.config, half=False)
 
 
 def run_config(task, config, command):
@@ -110,10 +90,13 @@ def prepare_folder(folder, arguments):
 
 
 def callbacks(folder, config):
-    """Averaged weights for validation and saving, the history as CSV, the run folder."""
+    """Averaged weights for validation and saving, the history as CSV, the run folder.
+
+    A loss that is not finite ends training with RuntimeError, before the folder's last good weights are replaced.
+    """
     return [
         keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
         keras.callbacks.CSVLogger(str(folder / "history.csv")),
-        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.TerminateOnNaN(raise_error=True),
         SaveRun(str(folder / RUN_MODEL), config),
     ]

@@ -12,12 +12,12 @@ from keras_uncover.faces import FaceFinder
 from keras_uncover.geometry import cut_crops, invert_transform, transform_points
 from keras_uncover.images import decode_image, read_bytes
 from keras_uncover.mesh import crop_transform
+from keras_uncover.presets import build_from_folder
 from keras_uncover.reswap import build_reswap
-from keras_uncover.training import build_from_folder
 
 UNCALIBRATED = (
-    "This preset carries no calibration: the threshold is a plain 0.5, 'uncertain' is never said, and p_fake is a "
-    "score, not a measured probability."
+    "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
+    "'uncertain' is never said, and p_fake is a score, not a probability."
 )
 SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
 NO_DONOR_FACE = "No face was found in the recovered donor, so the swap could not be made again."
@@ -103,25 +103,25 @@ class Uncoverer:
         return FaceAnswer(None, None, "no_face", None, self.threshold, None, None, self.name, list(self.warnings))
 
     def answer_faces(self, photo, faces):
-        """One ``FaceAnswer`` a face, all faces in one batch."""
+        """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
         crops, points = align_faces(photo, faces, self.size)
-        outputs = self.predict(crops)
-        answers = []
-        for index, face in enumerate(faces):
-            p_fake = float(outputs["p_fake"][index])
-            verdict = decide(p_fake, self.threshold, self.config.get("band"))
-            answer = FaceAnswer(
-                index, tuple(float(v) for v in face.box), verdict, p_fake, self.threshold, None, None, self.name,
-                list(self.warnings), crop=crops[index],
-            )
-            if "mask" in outputs:
-                answer.mask, answer.target = outputs["mask"][index], outputs["target"][index]
-                answer.mask_area = float(answer.mask.mean())
-            if "donor" in outputs and answer.names_donor:
-                answer.donor = outputs["donor"][index]
-                self.swap_again(answer, points[index])
-            answers.append(answer)
-        return answers
+        return [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
+
+    def answer_face(self, index, face, crop, points):
+        """The answer for one aligned face; ``points`` are its mesh in unit coordinates of the crop."""
+        outputs = {key: value[0] for key, value in self.predict(crop[None]).items()}
+        p_fake = float(outputs["p_fake"])
+        verdict = decide(p_fake, self.threshold, self.config.get("band"))
+        answer = FaceAnswer(
+            index, face.box, verdict, p_fake, self.threshold, None, None, self.name, list(self.warnings), crop=crop
+        )
+        if "mask" in outputs:
+            answer.mask, answer.target = outputs["mask"], outputs["target"]
+            answer.mask_area = float(answer.mask.mean())
+            if answer.names_donor:
+                answer.donor = outputs["donor"]
+                self.swap_again(answer, points)
+        return answer
 
     def swap_again(self, answer, points):
         """Add the re-swap and its scores to an answer, or the reason why there is none."""

@@ -14,6 +14,8 @@ class BuildError(Exception):
 def check_destination(destination, overwrite):
     """Refuse an output that would be lost: only an empty folder or, if asked, a data set may be replaced."""
     destination = Path(destination)
+    if destination.is_mount():
+        raise BuildError(f"The output is moved into place; {destination} is a mount point. Choose a folder inside it.")
     if not destination.exists():
         return
     if not destination.is_dir():
@@ -38,7 +40,8 @@ def build_folder(destination, overwrite=False):
 
     The working folder, ``.NAME.building``, is locked as long as its owner lives. One that a killed build has left
     behind is emptied; one whose owner is at work is refused. If anything is raised, it is removed and
-    ``destination`` stays as it was.
+    ``destination`` stays as it was. A killed build leaves ``destination`` as it was, too; if it was killed between
+    the two renames of a replacement, the next build puts the old one back first.
 
     Args:
         destination: path of the folder to be.
@@ -46,7 +49,7 @@ def build_folder(destination, overwrite=False):
 
     Raises: BuildError.
     """
-    destination = Path(os.path.abspath(destination))
+    destination = Path(os.path.realpath(destination))
     check_destination(destination, overwrite)
     work = destination.parent / f".{destination.name}.building"
     work.mkdir(parents=True, exist_ok=True)
@@ -55,10 +58,13 @@ def build_folder(destination, overwrite=False):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BuildError(f"One build at a time: another one is writing {destination}. Wait for it.") from error
+        if (work / "replaced").exists() and not destination.exists():
+            os.rename(work / "replaced", destination)
         for entry in work.iterdir():
             if entry.name != "lock":
                 shutil.rmtree(entry)
         try:
+            check_destination(destination, overwrite)
             yield work
             check_destination(destination, overwrite)
             if destination.exists() and any(destination.iterdir()):

@@ -60,10 +60,19 @@ def add_genuine(swap, count):
     return batch, label[:, None]
 
 
+def balance(label):
+    """Weights with which genuine photos and fakes weigh the same in a verdict, however many of each there are."""
+    fakes, count = tf.reduce_sum(label), tf.cast(tf.shape(label)[0], tf.float32)
+    genuine = count - fakes
+    both = tf.cast(genuine > 0, tf.float32)
+    weights = 0.5 * count * (label[:, 0] / fakes + (1 - label[:, 0]) / tf.maximum(genuine, 1.0))
+    return both * weights + (1 - both)
+
+
 def to_example(batch, label, task):
     """Inputs, truths and weights as ``fit`` takes them; truths with a weight a pixel carry it as last channel."""
     if task == "classify":
-        return batch["input"], {"p_fake": label}
+        return batch["input"], {"p_fake": label}, {"p_fake": balance(label)}
     truth = {
         "p_fake": label,
         "mask": batch["mask"],
@@ -72,22 +81,27 @@ def to_example(batch, label, task):
         "flow": batch["flow"],
     }
     weights = {key: tf.ones_like(label[:, 0]) for key in truth}
+    weights["p_fake"] = balance(label)
     weights["donor"] = weights["flow"] = batch["has_donor"]
     return batch["input"], truth, weights
 
 
-def make_batch(records, number, *, task, seed, shares, genuine, augment, plain):
-    """One training batch: each person's photo takes the face of the next in the batch."""
+def make_batch(records, number, *, task, seed, genuine, swap, augment):
+    """One training batch: each person's photo takes the face of the next in the batch.
+
+    ``swap`` and ``augment`` are compiled apart: compiled as one, XLA works out again for every reader what several
+    read, and the batch takes three times as long on a CPU.
+    """
     records = to_float(records)
     fakes, size = records["crop"].shape[0], records["crop"].shape[1]
     donors = {key: tf.roll(value, 1, axis=0) for key, value in records.items()}
     key = tf.stack([tf.cast(seed, tf.int64), number])
     draws = tf.random.stateless_uniform((fakes, swaps.DRAWS + augmentation.DRAWS), key)
-    swap = swaps.make_swaps(records, donors, draws[:, : swaps.DRAWS], shares, plain)
+    batch = swap(records, donors, draws[:, : swaps.DRAWS])
     if augment:
         noise = tf.random.stateless_normal((fakes, size, size, 3), key + [0, 1 << 40])
-        swap = augmentation.augment(swap, draws[:, swaps.DRAWS :], noise)
-    batch, label = add_genuine(swap, genuine)
+        batch = augment(batch, draws[:, swaps.DRAWS :], noise)
+    batch, label = add_genuine(batch, genuine)
     return to_example(batch, label, task)
 
 
@@ -122,7 +136,7 @@ def load(
         cache: keep decoded records in memory.
         compiled: let XLA compile the synthesis; several times faster, needs static shapes (which it has).
 
-    Returns: ``tf.data.Dataset`` of ``(input, truths)`` or ``(input, truths, weights)``, all shapes static.
+    Returns: ``tf.data.Dataset`` of ``(input, truths, weights)``, all shapes static.
     """
     genuine = round(batch_size * genuine_share)
     fakes = batch_size - genuine
@@ -136,7 +150,9 @@ def load(
         raise ValueError(f"Split {split} of {shards} holds {count} people; a batch of {batch_size} needs {fakes}.")
     records = records.repeat() if training else records
     records = records.map(lambda r: {key: r[key] for key in (*IMAGES, "points")})
-    options = dict(task=task, seed=seed, shares=shares or SHARES, genuine=genuine, augment=augment, plain=plain)
-    synthesise = tf.function(lambda number, r: make_batch(r, number, **options), jit_compile=compiled)
+    shares = shares or SHARES
+    swap = tf.function(lambda t, d, draws: swaps.make_swaps(t, d, draws, shares, plain), jit_compile=compiled)
+    augment = tf.function(augmentation.augment, jit_compile=compiled) if augment else None
+    options = dict(task=task, seed=seed, genuine=genuine, swap=swap, augment=augment)
     batches = records.batch(fakes, drop_remainder=True).enumerate()
-    return batches.map(synthesise, num_parallel_calls=1).prefetch(2)
+    return batches.map(lambda number, r: make_batch(r, number, **options), num_parallel_calls=1).prefetch(2)

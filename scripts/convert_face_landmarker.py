@@ -75,7 +75,7 @@ def read_layers(flatbuffer):
 
 
 def to_keras(kind, arrays):
-    """TFLite's layout to Keras's: kernels (out, h, w, in) to (h, w, in, out); depthwise (1, h, w, c) to (h, w, c, 1)."""
+    """TFLite's layout to Keras's: (out, h, w, in) to (h, w, in, out), and depthwise (1, h, w, c) to (h, w, c, 1)."""
     if kind == "CONV_2D":
         return [arrays[0].transpose(1, 2, 3, 0), arrays[1]]
     if kind == "DEPTHWISE_CONV_2D":

@@ -114,13 +114,13 @@ def test_float_grey_and_uint8_pictures_are_stored_alike(tmp_path):
 @pytest.mark.parametrize(
     "image, kind, name, words",
     [
-        (noise(8, 8, 3), "source", "a.png", "kind must be one of target, donor, mask, reswap, figure; received 'source'"),
+        (noise(8, 8, 3), "source", "a.png", "one of target, donor, mask, reswap, figure; received 'source'"),
         (noise(8, 8, 3), "donor", "a.jpg", 'is a PNG; received the name "a.jpg"'),
         (noise(8, 8, 4), "donor", "a.png", "received (8, 8, 4)"),
         (noise(1, 8, 8, 3), "donor", "a.png", "received (1, 8, 8, 3)"),
         (noise(8, 0, 3), "donor", "a.png", "received (8, 0, 3)"),
         (noise(8, 8, 3).astype("int32"), "donor", "a.png", "uint8 or float; received int32"),
-        (noise(8, 8, 3) * 1.0, "donor", "a.png", "in [0, 1]; received 0.0 to 255.0"),
+        (np.arange(256.0).reshape(16, 16), "mask", "a.png", "in [0, 1]; received 0.0 to 255.0"),
         (np.full((8, 8), np.nan), "mask", "a.png", "in [0, 1]; received nan"),
     ],
 )

@@ -50,7 +50,8 @@ ROOMS = {
         only_in={"matplotlib": "figures.py", "gradio": "demo.py"},
     ),
     "pipelines": Room(
-        ("tensorflow", "tensorflow_datasets", "numpy", "cv2", "keras", "keras_uncover", "pipelines"), never=TRAINED
+        ("tensorflow", "tensorflow_datasets", "tqdm", "numpy", "cv2", "keras", "keras_uncover", "pipelines"),
+        never=TRAINED,
     ),
     "train_keras.py": SCRIPT,
     "evaluate_keras.py": SCRIPT,

@@ -7,8 +7,9 @@ from keras_uncover.layers import SpaceToDepth
 
 
 def normalise(x, name):
-    """Batch normalisation that agrees between replicas."""
-    return layers.BatchNormalization(momentum=0.98, epsilon=1e-3, synchronized=True, name=name)(x)
+    """Batch normalisation that agrees between replicas: TensorFlow's must be told to, JAX's sees the whole batch."""
+    together = keras.backend.backend() == "tensorflow"
+    return layers.BatchNormalization(momentum=0.98, epsilon=1e-3, synchronized=together, name=name)(x)
 
 
 def convolve(x, width, name, kernel=3, strides=1):

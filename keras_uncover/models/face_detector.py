@@ -18,44 +18,39 @@ FINE_ANCHORS, COARSE_ANCHORS = 2, 6
 
 
 @keras.saving.register_keras_serializable("keras_uncover")
-class WidenChannels(layers.Layer):
-    """Append channels of zeros: ``(batch, h, w, c)`` to ``(batch, h, w, channels)``, at most twice as many.
+class AddShortcut(layers.Layer):
+    """Add a shortcut to the first channels of a wider branch; the other channels pass through.
 
-    A concatenation and not a pad: TensorFlow 2.21 on a CPU fuses a convolution with the addition of a padded shortcut
-    into one oneDNN operation, and that crashes the process.
+    Input: ``[shortcut, branch]``, ``(batch, h, w, c)`` and ``(batch, h, w, at least c)``; output like the branch.
+
+    Published as padding the shortcut with zeros. That padding is left out for two compilers' sake: on a CPU, TensorFlow
+    2.21 crashes where oneDNN fuses it with a convolution, and XLA in jax 0.10 gives wrong numbers where it meets a
+    max pooling.
     """
 
-    def __init__(self, channels, **kwargs):
-        super().__init__(**kwargs)
-        self.channels = channels
-
     def build(self, input_shape):
-        received = input_shape[-1]
-        if not received < self.channels <= 2 * received:
-            raise ValueError(
-                f"channels must be more than the input has and at most twice as many; "
-                f"received {self.channels} for an input of {received}. Widen in two steps."
-            )
+        shortcut, branch = (shape[-1] for shape in input_shape)
+        if shortcut > branch:
+            raise ValueError(f"The branch must be as wide as the shortcut; received {branch} and {shortcut} channels.")
 
-    def call(self, x):
-        return ops.concatenate([x, ops.zeros_like(x[..., : self.channels - x.shape[-1]])], axis=-1)
+    def call(self, inputs):
+        shortcut, branch = inputs
+        width = shortcut.shape[-1]
+        if width == branch.shape[-1]:
+            return shortcut + branch
+        return ops.concatenate([shortcut + branch[..., :width], branch[..., width:]], axis=-1)
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.channels)
-
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
+        return input_shape[1]
 
 
 def _block(x, channels, stride, name):
-    """Separable convolution with a shortcut; the shortcut grows by zero channels and shrinks by max pooling."""
+    """Separable convolution with a shortcut, which shrinks by max pooling."""
     y = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
     y = layers.Conv2D(channels, 1, name=f"{name}_pointwise")(y)
     if stride > 1:
         x = layers.MaxPooling2D(stride, name=f"{name}_shortcut_pool")(x)
-    if x.shape[-1] < channels:
-        x = WidenChannels(channels, name=f"{name}_shortcut_widen")(x)
-    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
+    return layers.ReLU(name=f"{name}_relu")(AddShortcut(name=f"{name}_add")([x, y]))
 
 
 def _head(x, anchors, values, name):

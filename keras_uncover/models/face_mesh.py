@@ -7,7 +7,7 @@ Source: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular V
 import keras
 from keras import layers
 
-from keras_uncover.models.face_detector import WidenChannels
+from keras_uncover.models.face_detector import AddShortcut
 
 SIZE = 256
 POINTS = 478
@@ -22,17 +22,15 @@ def _prelu(x, name):
 
 
 def _block(x, channels, bottleneck, halve, name):
-    """Bottleneck with a depthwise convolution and a shortcut; a halving block widens by zero channels."""
-    reduce = layers.Conv2D(bottleneck, 2, 2, name=f"{name}_reduce") if halve else (
-        layers.Conv2D(bottleneck, 1, name=f"{name}_reduce"))
-    y = _prelu(reduce(x), f"{name}_reduce_prelu")
+    """Bottleneck with a depthwise convolution and a shortcut, which shrinks by max pooling where the block halves."""
+    step = 2 if halve else 1
+    y = layers.Conv2D(bottleneck, step, step, name=f"{name}_reduce")(x)
+    y = _prelu(y, f"{name}_reduce_prelu")
     y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise")(y)
     y = layers.Conv2D(channels, 1, name=f"{name}_expand")(y)
     if halve:
         x = layers.MaxPooling2D(2, name=f"{name}_shortcut_pool")(x)
-    if x.shape[-1] < channels:
-        x = WidenChannels(channels, name=f"{name}_shortcut_widen")(x)
-    return _prelu(layers.Add(name=f"{name}_add")([x, y]), f"{name}_prelu")
+    return _prelu(AddShortcut(name=f"{name}_add")([x, y]), f"{name}_prelu")
 
 
 def build_face_mesh():

@@ -73,9 +73,9 @@ def build_reconstructor(config):
 
     Returns: functional model ``reconstructor``: ``crop`` float32 ``(batch, size, size, 3)`` in [0, 1] to a dict of
     float32: ``p_fake`` ``(batch, 1)``; ``mask`` ``(batch, size, size, 1)``; ``target`` and ``donor``
-    ``(batch, size, size, 3)`` in [0, 1] (the donor's face may leave it by a hundredth while training); ``flow``
-    ``(batch, size / stem, size / stem, 2)``, where each place of the donor is to be seen in the input, in unit
-    coordinates.
+    ``(batch, size, size, 3)`` in [0, 1], but for the hundredth by which the donor's face leaks beyond it: clip it;
+    ``flow`` ``(batch, size / stem, size / stem, 2)``, where each place of the donor is to be seen in the input, in
+    unit coordinates.
     """
     crop = keras.Input((config.size, config.size, 3), name="crop")
     features = build_encoder(config)(crop)

@@ -1,6 +1,9 @@
 """Command line of the portraits builder."""
 
 import argparse
+import contextlib
+import io
+import logging
 import os
 import sys
 
@@ -35,6 +38,16 @@ def parse(argv=None):
     return parser.parse_args(argv)
 
 
+def check(args):
+    """Refuse numbers that make no sense, before TensorFlow is loaded."""
+    from pipelines.folders import BuildError
+
+    for name, low, high in (("size", 16, 1024), ("workers", 1, 256), ("limit", 1, 10**9)):
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            raise BuildError(f"--{name} is a number from {low} to {high:,}; received {value}.")
+
+
 def build(args):
     """Build the data set beside its place, then move it there."""
     import tensorflow_datasets as tfds
@@ -42,12 +55,37 @@ def build(args):
     from pipelines.folders import build_folder
     from pipelines.portraits.portraits_dataset_builder import Builder, PortraitsConfig
 
+    logging.getLogger("absl").setLevel("ERROR")
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
     options = {name: getattr(args, name) for name in ("size", "photos", "split", "validation", "limit", "workers")}
     config = PortraitsConfig(name=f"custom_{args.size}px", **options)
     with build_folder(args.shards, args.overwrite) as work:
         builder = Builder(data_dir=work, config=config)
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+        with contextlib.redirect_stdout(io.StringIO()), plain_disk_errors():  # TFDS announces the working folder.
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         os.rename(builder.data_path, work / "done")
+
+
+@contextlib.contextmanager
+def plain_disk_errors():
+    """Turn what TFDS makes of a full disk into one sentence."""
+    import tensorflow as tf
+
+    from pipelines.folders import BuildError
+
+    try:
+        yield
+    except BuildError:
+        raise
+    except Exception as error:
+        cause = error
+        while cause is not None and not isinstance(cause, (OSError, tf.errors.ResourceExhaustedError)):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        reason = getattr(cause, "message", None) or cause
+        raise BuildError(f"The shards could not be written: {reason}. Make room or choose another disk.") from error
 
 
 def main(argv=None):
@@ -56,12 +94,13 @@ def main(argv=None):
     from pipelines.folders import BuildError, check_destination
 
     try:
+        check(args)
         check_destination(args.shards, args.overwrite)
         build(args)
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"Written to {args.shards}.")
+    print(f"Written to {args.shards}; files that were left out are in rejects.csv there.", file=sys.stderr)
     return 0
 
 

@@ -1,7 +1,7 @@
 """TFDS builder of portraits; TFDS writes the shards, ``dataset_info.json`` and ``features.json``.
 
-``python -m pipelines.portraits`` is the short way. With TFDS's own tools (``--manual_dir`` holds the portraits, and a
-``portraits.csv`` if splits are given)::
+``python -m pipelines.portraits`` is the short way. With TFDS's own tool (``--manual_dir`` holds the portraits, and a
+``portraits.csv`` if splits are given; the ``tfds`` command of TFDS 4.9.10 needs apache-beam to be installed)::
 
     tfds build pipelines/portraits --config 128px --manual_dir photos --data_dir data
 """
@@ -17,14 +17,13 @@ import tensorflow_datasets as tfds
 if __package__ == "portraits":  # ``tfds build`` knows this folder only, not the checkout that it lies in.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from keras_uncover.faces import FaceFinder  # noqa: E402
 from keras_uncover.images import decode_image, read_bytes  # noqa: E402
 from keras_uncover.mesh import VERTICES  # noqa: E402
 from pipelines.folders import BuildError  # noqa: E402
 from pipelines.people import SPLITS  # noqa: E402
 from pipelines.portraits.record import make_record  # noqa: E402
 from pipelines.portraits.sources import list_portraits  # noqa: E402
-from pipelines.portraits.survey import map_in_order, survey, write_rejects  # noqa: E402
+from pipelines.portraits.survey import load_finder, map_in_order, survey, write_rejects  # noqa: E402
 
 DESCRIPTION = """Aligned portraits, one face each, with what a swap needs: the face unwrapped into a mean shape, the
 uv map that puts another face in its place, and its hull. People are divided into splits by a hash of their name."""
@@ -52,9 +51,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self):
         size = self.builder_config.size
-        picture = tfds.features.Image(shape=(size, size, 3), encoding_format="png")
         features = {
-            "crop": picture,
+            "crop": tfds.features.Image(shape=(size, size, 3), encoding_format="png"),
             "texture": tfds.features.Image(shape=(size, size, 3), encoding_format="png"),
             # zlib reads twice as fast as a 16-bit PNG, for half as much again in size.
             "uv": tfds.features.Tensor(shape=(size, size, 2), dtype=np.uint16, encoding="zlib"),
@@ -71,9 +69,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         config = self.builder_config
         photos = config.photos or find_source(dl_manager.manual_dir)
         portraits, rejects = list_portraits(photos, config.split, config.validation, config.limit)
-        kept, refused = survey(portraits, FaceFinder().find, config.size, config.workers)
+        kept, refused = survey(portraits, load_finder().find, config.size, config.workers)
         rejects += refused
-        print(summarise(kept, rejects))
+        print(summarise(kept, rejects), file=sys.stderr)
         if not kept:
             listed = "\n".join(f"  {reject.file}: {reject.reason}" for reject in rejects[:10])
             raise BuildError(f"No portrait is left of {len(portraits)} in {photos}. The first refused:\n{listed}")

@@ -21,6 +21,8 @@ def hash_pixels(photo):
 def compile_renderer(size):
     """A compiled function ``(photo uint8 (h, w, 3), points float32 (468, 3) in photo pixels) -> dict of floats``."""
 
+    rasterise = tf.function(lambda points: uv_map(points, size), jit_compile=True)  # Three times faster than without.
+
     @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((VERTICES, 3), tf.float32)])
     def render(photo, points):
         matrix = crop_transform(points[None])
@@ -28,7 +30,7 @@ def compile_renderer(size):
         depth = points[:, 2:] / tf.norm(matrix[0, :, 0])
         unit = tf.concat([flat, depth], axis=-1)
         fine = cut_crops(photo, matrix, FINER * size)
-        uv, hull = uv_map(unit, size)
+        uv, hull = rasterise(unit)
         return {
             "crop": cut_crops(photo, matrix, size)[0],
             "texture": unwrap_texture(fine, flat[None] * (FINER * size), size)[0],

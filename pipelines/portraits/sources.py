@@ -114,21 +114,14 @@ def read_folder(folder):
         folders.sort()
         for name in files:
             file = Path(root, name).relative_to(folder).as_posix()
-            reason = refuse_name(file)
-            if reason:
-                rejects.append(Reject(file.encode("utf-8", "backslashreplace").decode(), "name", reason))
+            shown = file.encode("utf-8", "backslashreplace").decode()
+            if shown != file:
+                rejects.append(Reject(shown, "name", "its name is not UTF-8; rename it"))
+            elif Path(file).suffix.lower() not in PICTURES:
+                rejects.append(Reject(file, "not_a_picture", "no picture by its suffix"))
             else:
                 rows.append(Row(file))
     return sorted(rows), sorted(rejects)
-
-
-def refuse_name(file):
-    """Why a file's name rules it out, or None."""
-    if any("\ud800" <= letter <= "\udfff" for letter in file):
-        return "its name is not UTF-8; rename it"
-    if Path(file).suffix.lower() not in PICTURES:
-        return "not a picture by its suffix"
-    return None
 
 
 def read_csv(path):

@@ -1,0 +1,113 @@
+"""Pack shards as one ``.npz`` file that NumPy alone can read.
+
+    python -m pipelines.bank SHARDS bank.npz [--split train validation]
+
+``with np.load("bank.npz") as bank: bank["crop"]``: an array for each key of the records, stacked, and ``split``. Texts
+are fixed-width Unicode; nothing is pickled.
+"""
+
+import argparse
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+
+def pack(shards, path, splits=None, overwrite=False):
+    """Pack splits of a data set, a key at a time: memory holds one record, whatever the size.
+
+    Args:
+        shards: folder of a TFDS data set.
+        path: ``.npz`` file to write; it appears when it is complete.
+        splits: list of split names; all if None.
+        overwrite: whether an existing file may be replaced.
+
+    Returns: dict, split to its number of records.
+
+    Raises: BuildError.
+    """
+    import tensorflow_datasets as tfds
+
+    from pipelines.folders import BuildError
+
+    path = Path(path)
+    if path.suffix != ".npz" or (path.exists() and not (overwrite and path.is_file())):
+        raise BuildError(f"The output is a new file named *.npz; received {path}. Choose another or use --overwrite.")
+    if not (Path(shards) / "dataset_info.json").is_file():
+        raise BuildError(f"SHARDS is a folder with a dataset_info.json; {shards} has none. Build it first.")
+    builder = tfds.builder_from_directory(str(shards))
+    splits = list(dict.fromkeys(splits or builder.info.splits))
+    unknown = [name for name in splits if name not in builder.info.splits]
+    if unknown:
+        raise BuildError(f"{shards} has the splits {', '.join(builder.info.splits)}; received {', '.join(unknown)}.")
+    counts = {name: builder.info.splits[name].num_examples for name in splits}
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+            for key in builder.info.features:
+                add_key(archive, key, builder, counts)
+            names = np.array([name for name, count in counts.items() for _ in range(count)])
+            add_array(archive, "split", names.dtype, names.shape, names)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return counts
+
+
+def add_key(archive, key, builder, counts):
+    """Add one key of all records, in the order of the shards."""
+    spec = builder.info.features[key]
+    total = sum(counts.values())
+    if spec.np_dtype in (object, np.object_, np.str_):
+        texts = np.array([text.decode() for text in read_key(builder, key, counts)])
+        add_array(archive, key, texts.dtype, texts.shape, texts)
+    else:
+        add_array(archive, key, np.dtype(spec.np_dtype), (total, *spec.shape), read_key(builder, key, counts))
+
+
+def read_key(builder, key, counts):
+    """Yield one key of the records of all splits; the others are not decoded."""
+    import tensorflow_datasets as tfds
+
+    config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    decoders = tfds.decode.PartialDecoding({key: True})
+    for split in counts:
+        records = builder.as_dataset(split=split, decoders=decoders, read_config=config, shuffle_files=False)
+        for record in records.as_numpy_iterator():
+            yield record[key]
+
+
+def add_array(archive, name, dtype, shape, rows):
+    """Write one ``.npy`` member row by row."""
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in rows:
+            file.write(np.asarray(row, dtype).tobytes())
+
+
+def main(argv=None):
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m pipelines.bank", description=__doc__.split("\n")[0])
+    parser.add_argument("shards", metavar="SHARDS", help="folder written by python -m pipelines.portraits")
+    parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
+    parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    args = parser.parse_args(argv)
+    from pipelines.folders import BuildError
+
+    try:
+        counts = pack(args.shards, args.bank, args.split, args.overwrite)
+    except (BuildError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    print(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB.")
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    raise SystemExit(main())

@@ -1,0 +1,42 @@
+"""What several test files share."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+PORTRAITS = Path(__file__).parent / "data" / "portraits"
+# Names as people give them, and a split each: enough in every split to make a batch of.
+LISTED = {
+    "Zoé Müller.jpg": ("p0.jpg", "train"),
+    "한 지민.jpg": ("p1.jpg", "train"),
+    "more/Ada, Countess.jpg": ("p2.jpg", "train"),
+    "more/p3.jpg": ("p3.jpg", "train"),
+    "p4.jpg": ("p4.jpg", "validation"),
+    "p5.jpg": ("p5.jpg", "validation"),
+    "p6.jpg": ("p6.jpg", "test"),
+    "p7.jpg": ("p7.jpg", "test"),
+}
+
+
+@pytest.fixture(scope="session")
+def portraits(tmp_path_factory):
+    """A folder of eight portraits and ``list.csv``, which gives each a split. Only to be read."""
+    folder = tmp_path_factory.mktemp("portraits")
+    for name, (source, _) in LISTED.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PORTRAITS / source, folder / name)
+    with open(folder / "list.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("file", "split"), *((name, split) for name, (_, split) in LISTED.items())])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shards(portraits, tmp_path_factory):
+    """The eight portraits as shards at 64 px: train 4, validation 2, test 2. Only to be read."""
+    from pipelines.portraits.__main__ import main
+
+    folder = tmp_path_factory.mktemp("data") / "shards"
+    assert main([str(portraits / "list.csv"), str(folder), "--size", "64"]) == 0
+    return folder

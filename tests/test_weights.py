@@ -1,0 +1,132 @@
+"""Preset folders: what is written is read, and what was altered is refused."""
+
+import hashlib
+import json
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_uncover import weights
+from keras_uncover.weights import WeightsError, load_verified, load_weights, save_preset
+
+
+def tiny(units=3):
+    keras.utils.set_random_seed(5)
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, name="dense")], name="tiny")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_preset(tiny(), tmp_path / "tiny", {"format": 1, "kind": "tiny"})
+    return tmp_path / "tiny"
+
+
+def test_round_trip_in_half_and_in_full(tmp_path):
+    model = tiny()
+    kernel = model.get_layer("dense").get_weights()[0]
+    for half, expected in ((True, kernel.astype("float16").astype("float32")), (False, kernel)):
+        save_preset(model, tmp_path / "out" / "tiny", {"format": 1}, half=half)
+        other = tiny()
+        other.get_layer("dense").set_weights([np.zeros((4, 3)), np.ones(3)])
+        assert load_weights(other, tmp_path / "out" / "tiny") == {"format": 1}
+        assert np.array_equal(other.get_layer("dense").get_weights()[0], expected)
+        assert other.dtype_policy.name == "float32"
+    assert not np.array_equal(kernel, kernel.astype("float16").astype("float32"))
+
+
+def test_half_is_float16_on_disk(folder):
+    kinds = []
+    with h5py.File(folder / "model.weights.h5") as file:
+        file.visititems(lambda name, item: kinds.append(item.dtype) if isinstance(item, h5py.Dataset) else None)
+    assert kinds == [np.float16, np.float16]
+
+
+def test_writing_twice_gives_the_same_bytes_and_keeps_the_card(folder):
+    (folder / "card.md").write_text("a card")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    save_preset(tiny(), folder, {"format": 1, "kind": "tiny"})
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert set(before) == {"card.md", "config.json", "manifest.json", "model.weights.h5"}
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_failed_writing_leaves_the_old_preset(folder):
+    before = (folder / "manifest.json").read_bytes()
+    model = tiny()
+    model.get_layer("dense").set_weights([np.full((4, 3), 1e6), np.zeros(3)])
+    with pytest.raises(WeightsError, match="must be finite and at most 65504"):
+        save_preset(model, folder, {"format": 2})
+    assert (folder / "manifest.json").read_bytes() == before and load_verified(folder)["format"] == 1
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_manifest_gives_the_real_digests(folder):
+    listed = json.loads((folder / "manifest.json").read_text())
+    assert set(listed) == {"config.json", "model.weights.h5"}
+    for name, digest in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_altered_file_is_refused(folder, name):
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(WeightsError, match=f"{name} must have the SHA-256 .* The file was altered"):
+        load_verified(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "manifest.json"])
+def test_missing_file_is_refused(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(WeightsError, match=f"must hold {name}. Received: no such file") as caught:
+        load_verified(folder)
+    assert caught.value.rule == f"A preset folder must hold {name}."
+    assert "no such file" in caught.value.received and "again" in caught.value.hint
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="must be a folder. Received: no such folder"):
+        load_verified(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("{", "JSON file must be readable"),
+        ("[]", "must hold an object"),
+        ('{"config.json": "00"}', "must list model.weights.h5"),
+        ('{"config.json": "00", "model.weights.h5": 1}', "must give SHA-256 in hex"),
+        ('{"config.json": "00", "model.weights.h5": "00", "../x": "00"}', "files of its own folder"),
+    ],
+)
+def test_malformed_manifest_is_refused(folder, text, words):
+    (folder / "manifest.json").write_text(text.replace('"00"', f'"{"0" * 64}"'))
+    with pytest.raises(WeightsError, match=words):
+        load_verified(folder)
+
+
+def test_oversize_file_is_refused_before_it_is_read(folder, monkeypatch):
+    monkeypatch.setattr(weights, "MAX_BYTES", 1000)
+    with pytest.raises(WeightsError, match="must not exceed 1000 bytes"):
+        load_verified(folder)
+    with open(folder / "model.weights.h5", "r+b") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    monkeypatch.undo()
+    with pytest.raises(WeightsError, match="must not exceed 67108864 bytes"):
+        load_verified(folder)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    with pytest.raises(WeightsError, match="must fit the model 'tiny'"):
+        load_weights(tiny(units=4), folder)
+
+
+def test_weights_of_another_network_are_refused(folder):
+    other = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, name="first"), keras.layers.Dense(3, name="second")], name="other"
+    )
+    with pytest.raises(WeightsError, match="must fit the model 'other'"):
+        load_weights(other, folder)
