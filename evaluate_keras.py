@@ -66,18 +66,29 @@ def describe(name, condition):
         yield f"  genuine {key:20} {entry['value']:.4f} [{entry['interval'][0]:.4f}, {entry['interval'][1]:.4f}]"
 
 
-def main(arguments=None):
-    options = parse_arguments(arguments)
-    uncoverer = Uncoverer.from_preset(options.model)
-    people = read_people(options.shards, options.split)
+def evaluate(model, shards, split="test", seed=1, pairs=None):
+    """Every number of a model on one split, ready for JSON."""
+    uncoverer = Uncoverer.from_preset(model)
+    people = read_people(shards, split)
+    total = len(people["person"])
     report = {
-        "model": uncoverer.name, "kind": uncoverer.config["kind"], "split": options.split,
-        "n_people": len(people["person"]), "n_pairs": min(options.pairs or len(people["person"]), len(people["person"])),
-        "seed": options.seed,
+        "model": uncoverer.name,
+        "kind": uncoverer.config["kind"],
+        "weights_sha256": uncoverer.weights_sha256,
+        "split": split,
+        "n_people": total,
+        "n_pairs": min(pairs or total, total),
+        "seed": seed,
     }
     for name, post_processed in (("clean", False), ("post_processed", True)):
-        report[name] = measure(uncoverer, people, options.seed, options.pairs, post_processed)
-        print("\n".join(describe(name, report[name])))
+        report[name] = measure(uncoverer, people, seed, pairs, post_processed)
+        print("\n".join(describe(name, report[name])), flush=True)
+    return report
+
+
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    report = evaluate(options.model, options.shards, options.split, options.seed, options.pairs)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)

@@ -24,7 +24,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
     parser.add_argument("--init", metavar="FOLDER", help="run or preset whose encoder and verdict to start from")
-    parser.add_argument("--steps", type=int, default=6000, help="steps of the optimizer (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
     parser.add_argument("--steps-per-epoch", type=int, default=500, help="steps between validations (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=16, help="examples a step, over all replicas (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the schedule (%(default)s)")
@@ -51,20 +51,24 @@ def main(arguments=None):
     data = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
     train = load(options.shards, "train", **data)
     validation = load(options.shards, "validation", training=False, **data)
-    folder = training.prepare_folder(options.run, vars(options))
+    per_epoch = min(options.steps_per_epoch, options.steps)
+    epochs = -(-options.steps // per_epoch)
     training.seed_everything(options.seed)
     with choose_strategy(options.strategy):
         sizes = config.model_config(options.preset)
         model = training.build_model(options.task, sizes)
         if options.init:
             training.start_from(model, options.init)
-        training.compile_model(model, options.task, options.steps, options.learning_rate)
+        training.compile_model(model, options.task, epochs * per_epoch, options.learning_rate)
+    # Only now, so that a start that fails does not use the run's name up.
+    folder = training.prepare_folder(options.run, vars(options))
     model.fit(
         train,
         validation_data=validation,
-        epochs=-(-options.steps // options.steps_per_epoch),
-        steps_per_epoch=min(options.steps_per_epoch, options.steps),
-        callbacks=training.callbacks(folder, training.run_config(options.task, sizes, vars(options))),
+        epochs=epochs,
+        steps_per_epoch=per_epoch,
+        shuffle=False,  # the data are; Keras would warn that it cannot
+        callbacks=training.callbacks(folder, training.run_config(options.task, sizes, folder.name, vars(options))),
     )
     print(f"{folder}: done; keras-uncover predict PHOTO --preset {folder}")
 

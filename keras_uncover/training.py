@@ -10,6 +10,7 @@ from keras_uncover import losses, metrics
 from keras_uncover.presets import KINDS, RUN_MODEL, build_from_folder, build_model
 from keras_uncover.weights import save_preset
 
+
 def seed_everything(seed):
     """Seed the initial weights; order, swaps and augmentation are seeded where they are drawn."""
     keras.utils.set_random_seed(seed)
@@ -65,15 +66,19 @@ class SaveRun(keras.callbacks.Callback):
         save_preset(bare, self.folder, self.config, half=False)
 
 
-def run_config(task, config, command):
-    """What a run folder's ``config.json`` says; ``threshold`` stays null until a calibration has set it."""
+def run_config(task, config, name, arguments):
+    """What a run's ``config.json`` says; ``threshold`` stays null until a calibration has set it.
+
+    Of paths among the arguments only the last part is kept: a published preset tells nothing of its author's disk.
+    """
+    paths = {key: Path(arguments[key]).name for key in ("shards", "run", "init") if arguments.get(key)}
     return {
         "format": 1,
         "kind": KINDS[task],
-        "name": config.name,
+        "name": name,
         "arch": dataclasses.asdict(config),
         "threshold": None,
-        "trained": command,
+        "trained": {**arguments, **paths},
     }
 
 

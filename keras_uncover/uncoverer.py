@@ -12,8 +12,9 @@ from keras_uncover.faces import FaceFinder
 from keras_uncover.geometry import cut_crops, invert_transform, transform_points
 from keras_uncover.images import decode_image, read_bytes
 from keras_uncover.mesh import crop_transform
-from keras_uncover.presets import build_from_folder
+from keras_uncover.presets import build_from_folder, preset_folder
 from keras_uncover.reswap import build_reswap
+from keras_uncover.weights import WEIGHTS, read_manifest
 
 UNCALIBRATED = (
     "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
@@ -30,15 +31,17 @@ class Uncoverer:
         model: a classifier or reconstructor, as ``build_classifier`` and ``build_reconstructor`` make them.
         config: its configuration, as ``config.json`` holds it.
         threshold: the ``p_fake`` from which on the verdict is ``fake``; None for the preset's own, or 0.5.
+        weights_sha256: hash of the weights file, for reports.
     """
 
-    def __init__(self, model, config, threshold=None):
+    def __init__(self, model, config, threshold=None, weights_sha256=None):
         calibrated = config.get("threshold") is not None
         if threshold is None:
             threshold = config["threshold"] if calibrated else 0.5
         elif not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must be within 0 and 1; received {threshold}.")
         self.model, self.config, self.threshold = model, config, float(threshold)
+        self.weights_sha256 = weights_sha256
         self.name = config["name"]
         self.size = model.inputs[0].shape[1]
         self.warnings = [SWAPS_ONLY] if calibrated else [UNCALIBRATED, SWAPS_ONLY]
@@ -48,7 +51,9 @@ class Uncoverer:
     @classmethod
     def from_preset(cls, preset="small", threshold=None):
         """Load a shipped preset by name, or a preset or run folder. Raises: ``WeightsError``."""
-        return cls(*build_from_folder(preset), threshold=threshold)
+        model, config = build_from_folder(preset)
+        manifest = read_manifest(preset_folder(preset))
+        return cls(model, config, threshold=threshold, weights_sha256=manifest[WEIGHTS])
 
     def predict(self, crops):
         """Run the network on aligned crops.

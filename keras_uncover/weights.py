@@ -56,7 +56,7 @@ def _read_json(data, path):
     return value
 
 
-def _read_manifest(folder):
+def read_manifest(folder):
     """``{file name: SHA-256}``, at least for the configuration and the weights, with plain file names only."""
     path = os.path.join(folder, MANIFEST)
     listed = _read_json(_read_checked(folder, MANIFEST), path)
@@ -86,7 +86,7 @@ def load_verified(folder):
     if not os.path.isdir(folder):
         raise WeightsError("A preset must be a folder.", f"no such folder: {folder}", "Give a preset's name or folder.")
     config = None
-    for name, expected in _read_manifest(folder).items():
+    for name, expected in read_manifest(folder).items():
         data = _read_checked(folder, name)
         received = hashlib.sha256(data).hexdigest()
         if received != expected.lower():

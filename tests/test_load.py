@@ -1,0 +1,171 @@
+"""Batches from shards. Needs TensorFlow and TensorFlow Datasets."""
+
+import numpy as np
+import pytest
+
+from keras_uncover import swaps
+from pipelines import load as loading
+from pipelines.load import add_genuine, balance, load, read_records
+
+SIZE = 64  # of the shards' crops
+
+
+def take(dataset, count=1):
+    """The first batches as NumPy arrays: a list of (input, truths, weights)."""
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def open_split(shards, split="train", batch_size=5, compiled=False, **options):
+    """``load`` without XLA, whose compiling would take longer than all of a test."""
+    return load(shards, split, batch_size, compiled=compiled, **options)
+
+
+def same(one, other):
+    """Whether two batches are equal to the byte."""
+    images, truths, weights = zip(one, other)
+    pairs = [images, *[(truths[0][k], truths[1][k]) for k in truths[0]], *[(weights[0][k], weights[1][k]) for k in weights[0]]]
+    return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
+
+
+def test_shapes_are_static(shards):
+    image, truth, weight = open_split(shards).element_spec
+    assert image.shape == (5, SIZE, SIZE, 3)
+    shapes = {key: tuple(spec.shape) for key, spec in truth.items()}
+    assert shapes == {
+        "p_fake": (5, 1),
+        "mask": (5, SIZE, SIZE, 1),
+        "target": (5, SIZE, SIZE, 4),
+        "donor": (5, SIZE, SIZE, 4),
+        "flow": (5, SIZE // 4, SIZE // 4, 3),
+    }
+    assert {key: tuple(spec.shape) for key, spec in weight.items()} == dict.fromkeys(shapes, (5,))
+    image, truth, weight = open_split(shards, task="classify").element_spec
+    assert image.shape == (5, SIZE, SIZE, 3)
+    assert tuple(truth["p_fake"].shape) == (5, 1) and tuple(weight["p_fake"].shape) == (5,)
+    assert set(truth) == set(weight) == {"p_fake"}
+
+
+def test_one_seed_one_stream(shards):
+    one, again, other = (take(open_split(shards, seed=seed), 3) for seed in (1, 1, 2))
+    assert all(same(a, b) for a, b in zip(one, again))
+    assert not any(same(a, b) for a, b in zip(one, other))
+    assert not same(one[0], one[1])
+
+
+def test_validation_is_the_same_to_the_byte_in_every_pass(shards):
+    dataset = open_split(shards, "validation", batch_size=4, genuine_share=0.5, training=False)
+    first, second = list(dataset.as_numpy_iterator()), list(dataset.as_numpy_iterator())
+    assert len(first) == len(second) == 1
+    assert all(same(a, b) for a, b in zip(first, second))
+
+
+def test_training_goes_on_and_validation_ends(shards):
+    assert len(take(open_split(shards), 4)) == 4  # four people, four fakes a batch: four rounds
+    assert len(take(open_split(shards, training=False), 4)) == 1
+
+
+def test_genuine_rows_are_whole_photos(shards):
+    (image, truth, weight), = take(open_split(shards, batch_size=6, genuine_share=0.4))
+    genuine = truth["p_fake"][:, 0] == 0
+    assert genuine.tolist() == [False] * 4 + [True] * 2
+    assert truth["mask"][genuine].max() == 0
+    assert np.array_equal(truth["target"][..., :3][genuine], image[genuine])
+    assert np.array_equal(truth["target"][..., 3:], truth["mask"])
+    assert weight["donor"][genuine].max() == 0 and weight["flow"][genuine].max() == 0
+    # Each stands beside its own fake, whose target it is.
+    assert np.array_equal(truth["target"][4:, ..., :3], truth["target"][:2, ..., :3])
+    fake = ~genuine
+    assert (truth["mask"][fake].reshape(4, -1).max(1) > 0.5).all()
+    assert np.abs(truth["target"][..., :3] - image)[fake].max() > 0.05
+
+
+def test_everything_is_in_range(shards):
+    for image, truth, weight in take(open_split(shards), 3):
+        assert image.dtype == np.float32
+        for part in (image, *(truth[key] for key in ("p_fake", "mask", "target", "donor"))):
+            assert np.isfinite(part).all() and part.min() >= 0 and part.max() <= 1 + 1e-6
+        assert image.std() > 0.05
+        assert np.isfinite(truth["flow"]).all()
+        assert all((value >= 0).all() for value in weight.values())
+
+
+def test_without_augmentation_a_target_is_the_stored_crop(shards):
+    stored, count = read_records(shards, "validation", shuffle=False)
+    crops = np.stack([record["crop"] for record in stored.as_numpy_iterator()])
+    assert count == len(crops) == 2
+    options = dict(batch_size=4, genuine_share=0.5, training=False, augment=False, plain=True, shares={"mesh": 1.0})
+    (image, truth, weight), = take(open_split(shards, "validation", **options))
+    assert np.abs(truth["target"][:2, ..., :3] * 255 - crops).max() < 1e-3
+    assert np.array_equal(image[2:], truth["target"][:2, ..., :3])
+    # Two people: each is the other's donor.
+    hull = truth["donor"][:2, ..., 3:]
+    face = hull[..., 0] == 1
+    assert np.abs(truth["donor"][:2, ..., :3] * 255 - crops[::-1])[face].max() < 1e-3
+    assert (truth["donor"][:2, ..., :3][hull[..., 0] == 0] == 0.5).all()
+    assert weight["donor"].tolist() == [1, 1, 0, 0]
+
+
+def test_shares_are_passed_on(shards):
+    (_, _, weight), = take(open_split(shards, shares={"self": 1.0}))
+    assert weight["donor"].max() == 0
+    (_, _, weight), = take(open_split(shards, shares={"mesh": 1.0}))
+    assert weight["donor"].tolist() == [1, 1, 1, 1, 0]
+
+
+def test_balance_by_hand():
+    # One genuine photo weighs what four fakes do, and all together what they did.
+    assert balance(np.array([[1], [1], [1], [1], [0]], "float32")).numpy().tolist() == [0.625] * 4 + [2.5]
+    assert balance(np.ones((3, 1), "float32")).numpy().tolist() == [1, 1, 1]
+
+
+def test_add_genuine_by_hand():
+    rng = np.random.default_rng(0)
+    keys = ("input", "target", "mask", "donor", "donor_hull", "flow")
+    swap = {key: rng.random((3, 2, 2, 1), "float32") for key in keys}
+    batch, label = add_genuine({**swap, "has_donor": np.array([1, 0, 1], "float32")}, 2)
+    assert label.numpy().tolist() == [[1], [1], [1], [0], [0]]
+    assert batch["has_donor"].numpy().tolist() == [1, 0, 1, 0, 0]
+    assert np.array_equal(batch["input"], np.concatenate([swap["input"], swap["target"][:2]]))
+    assert np.array_equal(batch["mask"], np.concatenate([swap["mask"], np.zeros((2, 2, 2, 1))]))
+    for key in ("target", "donor", "donor_hull", "flow"):
+        assert np.array_equal(batch[key], np.concatenate([swap[key], swap[key][:2]]))
+
+
+def test_stored_integers_come_in_their_own_ranges(shards):
+    record = next(iter(read_records(shards, "test", shuffle=False)[0]))
+    assert {key: str(record[key].dtype.name) for key in loading.IMAGES} == {
+        "crop": "uint8", "texture": "uint8", "uv": "uint16", "hull": "uint8",
+    }
+    floats = loading.to_float(record)
+    assert set(floats) == {*loading.IMAGES, "points"}
+    uv, hull = floats["uv"].numpy(), floats["hull"].numpy()[..., 0] == 1
+    assert hull.any() and 0.05 < uv[hull].min() and uv[hull].max() < 0.98 and np.ptp(uv[hull]) > 0.5
+    assert floats["crop"].numpy().max() <= 1
+
+
+def test_xla_changes_nothing_but_roundings(shards):
+    plain, compiled = (
+        take(open_split(shards, "validation", batch_size=4, genuine_share=0.5, training=False, compiled=compiled))[0]
+        for compiled in (False, True)
+    )
+    assert np.abs(plain[0] - compiled[0]).mean() < 2e-3
+    for key in ("p_fake", "mask", "flow"):
+        assert np.abs(plain[1][key] - compiled[1][key]).mean() < 1e-4, key
+    assert all(np.array_equal(plain[2][key], compiled[2][key]) for key in plain[2])
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(batch_size=4, genuine_share=0.75), "received batch_size=4, genuine_share=0.75: 1 fakes, 3 genuine"),
+        (dict(batch_size=8, genuine_share=0.625), "no more genuine photos than fakes.*3 fakes, 5 genuine"),
+        (dict(batch_size=4, genuine_share=-0.25), "5 fakes, -1 genuine"),
+        (dict(batch_size=1, genuine_share=0.0), "at least two fakes"),
+        (dict(batch_size=8), "Split train of .* holds 4 people; a batch of 8 needs 6"),
+        (dict(split="dev"), r"split must be one of \['test', 'train', 'validation'\] in .*; received 'dev'"),
+        (dict(shares={"mash": 1.0}), f"Family shares must be for .*{swaps.FAMILIES[0]}"),
+    ],
+)
+def test_what_no_batch_can_be_made_of_is_refused(shards, options, words):
+    with pytest.raises(ValueError, match=words):
+        open_split(shards, **options)

@@ -1,0 +1,288 @@
+"""Training: one step, a run's folder, its start from another, and the whole script. Needs TensorFlow."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import train_keras
+from keras_uncover import training
+from keras_uncover.config import TINY, ModelConfig
+from keras_uncover.presets import RUN_MODEL, build_from_folder, build_model
+from keras_uncover.weights import WeightsError, save_preset
+
+SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
+OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
+
+
+def make_batch(config=SMALLEST, count=6, seed=0):
+    """One batch as ``load`` gives it: (input, truths, weights), the last third genuine."""
+    rng = np.random.default_rng(seed)
+    side, genuine = config.size, count // 3
+    x, y = np.meshgrid(*[(np.arange(side) + 0.5) / side] * 2)
+    a, b, phase = rng.uniform(-5, 5, (3, 2, count, 1, 1, 3))
+    target, donor = (0.5 + 0.4 * np.sin(a * x[..., None] + b * y[..., None] + phase)).astype("float32")
+    hull = np.broadcast_to((np.hypot(x - 0.5, y - 0.5) < 0.35).astype("float32")[..., None], (count, side, side, 1))
+    fake = np.repeat([1.0, 0.0], [count - genuine, genuine]).astype("float32")
+    mask = hull * fake[:, None, None, None]
+    grid = np.stack([x, y], -1)[2::4, 2::4].astype("float32")
+    flow = np.concatenate([np.broadcast_to(grid, (count, *grid.shape)), hull[:, 2::4, 2::4]], -1)
+    truth = {
+        "p_fake": fake[:, None],
+        "mask": mask,
+        "target": np.concatenate([target, mask], -1),
+        "donor": np.concatenate([donor * hull + 0.5 * (1 - hull), hull], -1),
+        "flow": flow,
+    }
+    weight = {key: np.ones(count, "float32") for key in truth}
+    weight["donor"] = weight["flow"] = fake
+    return target * (1 - mask) + donor * mask, truth, weight
+
+
+def for_task(batch, task):
+    image, truth, weight = batch
+    keys = ["p_fake"] if task == "classify" else list(truth)
+    return image, {key: truth[key] for key in keys}, {key: weight[key] for key in keys}
+
+
+def build(task, config=SMALLEST, seed=0, steps=40, learning_rate=3e-3):
+    training.seed_everything(seed)
+    model = build_model(task, config)
+    training.compile_model(model, task, steps, learning_rate)
+    return model
+
+
+def run(model, images):
+    return {key: ops.convert_to_numpy(value) for key, value in model(images, training=False).items()}
+
+
+def save(model, folder, task, config=SMALLEST):
+    save_preset(model, folder, training.run_config(task, config, "saved", {}), half=False)
+    return folder
+
+
+def repeat(batch, times):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensors(batch).repeat(times)
+
+
+@pytest.mark.parametrize("task", ["classify", "reconstruct"])
+def test_training_moves_weights_and_lowers_the_loss_on_a_repeated_batch(task):
+    model = build(task)
+    batch = for_task(make_batch(), task)
+    before = model.get_weights()
+    first = model.evaluate(*batch, batch_size=6, verbose=0, return_dict=True)
+    model.fit(repeat(batch, 1), verbose=0)
+    moved = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights())]
+    # After one step only what the zero kernels of flow and colour hide may have stayed.
+    assert sum(moved) > 0.9 * len(moved)
+    model.fit(repeat(batch, 39), verbose=0)
+    last = model.evaluate(*batch, batch_size=6, verbose=0, return_dict=True)
+    assert last["loss"] < 0.8 * first["loss"]
+    assert all(not np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
+def test_the_logs_name_every_loss_and_metric():
+    image, truth, weight = make_batch()
+    logs = build("reconstruct").evaluate(image, truth, sample_weight=weight, verbose=0, return_dict=True)
+    losses = {f"{output}_loss" for output in truth}
+    metrics = {"p_fake_auc", "mask_iou", "target_l1", "target_ssim", "donor_l1", "donor_ssim"}
+    assert set(logs) == {"loss", *losses, *metrics}
+
+
+def test_neither_loss_nor_metrics_of_the_donor_see_examples_without_one():
+    image, truth, weight = make_batch()
+    model = build("reconstruct")
+    expected = model.evaluate(image, truth, sample_weight=weight, batch_size=6, verbose=0, return_dict=True)
+    spoiled = {key: value.copy() for key, value in truth.items()}
+    spoiled["donor"][4:, ..., :3] = 0.9
+    spoiled["flow"][4:, ..., :2] = 0.9
+    logs = model.evaluate(image, spoiled, sample_weight=weight, batch_size=6, verbose=0, return_dict=True)
+    for key in expected:
+        assert np.isclose(logs[key], expected[key], atol=1e-6), key
+    spoiled["donor"][:, ..., :3] = 0.9
+    logs = model.evaluate(image, spoiled, sample_weight=weight, batch_size=6, verbose=0, return_dict=True)
+    assert logs["donor_l1"] > expected["donor_l1"] + 0.05
+
+
+def test_the_schedule_warms_up_and_decays():
+    optimizer = build("classify", steps=1000, learning_rate=1e-3).optimizer
+    schedule = optimizer._learning_rate
+    rates = [float(schedule(step)) for step in (0, 50, 100, 550, 1000)]
+    # 100 steps of warm-up from a fiftieth; then half a cosine from 1 to 0.01, whose middle is their mean.
+    assert np.allclose(rates, [2e-5, 5.1e-4, 1e-3, 5.05e-4, 1e-5], rtol=1e-3)
+    assert optimizer.use_ema and np.isclose(optimizer.ema_momentum, 0.99)
+    assert np.isclose(build("classify", steps=50000).optimizer.ema_momentum, 0.999)
+
+
+def test_the_seed_fixes_the_first_weights():
+    one, again, other = (build("reconstruct", seed=seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, again))
+    assert any(not np.array_equal(a, b) for a, b in zip(one, other))
+
+
+@pytest.mark.parametrize("task", ["classify", "reconstruct"])
+def test_a_start_carries_encoder_and_verdict_exactly(task, tmp_path):
+    old = build("classify", seed=1)
+    old.fit(repeat(for_task(make_batch(), "classify"), 2), verbose=0)  # so that the moving averages are no longer new
+    folder = save(old, tmp_path / "old", "classify")
+    model = build(task, seed=2)
+    training.start_from(model, folder)
+    for name in ("encoder", "verdict"):
+        for a, b in zip(old.get_layer(name).get_weights(), model.get_layer(name).get_weights(), strict=True):
+            assert np.array_equal(a, b)
+    images = make_batch()[0]
+    assert np.array_equal(run(old, images)["p_fake"], run(model, images)["p_fake"])
+
+
+def test_a_start_from_another_preset_is_refused(tmp_path):
+    folder = save(build("classify", OTHER), tmp_path / "old", "classify", OTHER)
+    model = build("reconstruct")
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"--init needs a network of the same preset; .*old holds 'other'"):
+        training.start_from(model, folder)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
+def test_build_from_folder_refuses_what_is_no_network_of_ours(tmp_path):
+    with pytest.raises(WeightsError, match="A preset is one of"):
+        build_from_folder(tmp_path / "nothing")
+    config = {**training.run_config("classify", SMALLEST, "poem", {}), "kind": "poem"}
+    save_preset(build("classify"), tmp_path / "poem", config)
+    with pytest.raises(WeightsError, match="a classifier or a reconstructor.*poem, which holds 'poem'"):
+        build_from_folder(tmp_path / "poem")
+    with pytest.raises(ValueError, match="task must be classify or reconstruct; received 'draw'"):
+        build_model("draw", SMALLEST)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of two epochs of three steps: its folder, the model and the weights before the last swap."""
+    folder = training.prepare_folder(tmp_path_factory.mktemp("runs") / "one", {"task": "reconstruct"})
+    model, batch, raw = build("reconstruct"), make_batch(), []
+
+    class KeepRaw(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raw[:] = [ops.convert_to_numpy(weight) for weight in self.model.trainable_weights]
+
+    arguments = {"shards": "/home/me/shards", "run": str(folder), "init": None, "steps": 6}
+    calls = training.callbacks(folder, training.run_config("reconstruct", SMALLEST, "one", arguments))
+    data = repeat(batch, 3)
+    model.fit(data, validation_data=data.take(1), epochs=2, callbacks=[KeepRaw(), *calls], verbose=0)
+    return folder, model, raw
+
+
+def test_a_run_folder_loads_to_the_same_answers(finished):
+    folder, model, _ = finished
+    again, config = build_from_folder(folder)
+    images = make_batch(seed=1)[0]
+    one, two = run(model, images), run(again, images)
+    assert all(np.array_equal(one[key], two[key]) for key in one)
+    assert config == {
+        "format": 1,
+        "kind": "reconstructor",
+        "name": "one",
+        "arch": {"name": "smallest", "size": 32, "stem": 4, "widths": [8, 12], "blocks": [1, 1]},
+        "threshold": None,
+        # Of paths no more than the last part: a published preset tells nothing of its author's disk.
+        "trained": {"shards": "shards", "run": "one", "init": None, "steps": 6},
+    }
+
+
+def test_what_is_saved_is_the_average_of_the_weights(finished):
+    folder, model, raw = finished
+    again, _ = build_from_folder(folder)
+    saved = [ops.convert_to_numpy(weight) for weight in again.trainable_weights]
+    averages = [ops.convert_to_numpy(v) for v in model.optimizer._model_variables_moving_average]
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(saved, averages, strict=True))
+    assert max(np.abs(a - b).max() for a, b in zip(saved, raw, strict=True)) > 1e-4
+
+
+def test_the_optimizer_is_not_saved(finished):
+    folder, model, _ = finished
+    bytes_of_weights = 4 * sum(weight.size for weight in model.get_weights())
+    size = (folder / RUN_MODEL / "model.weights.h5").stat().st_size
+    # HDF5 takes a few hundred bytes a variable besides; the optimizer would take three times the weights.
+    assert size < bytes_of_weights + 4000 * len(model.weights)
+    import h5py
+
+    with h5py.File(folder / RUN_MODEL / "model.weights.h5") as file:
+        assert "optimizer" not in file
+
+
+def test_the_history_has_a_row_an_epoch(finished):
+    folder, _, _ = finished
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "val_loss", "val_donor_l1", "val_mask_iou", "val_p_fake_auc"} <= set(rows[0])
+    assert json.loads((folder / "arguments.json").read_text()) == {"task": "reconstruct"}
+    assert sorted(path.name for path in (folder / RUN_MODEL).iterdir()) == [
+        "config.json", "manifest.json", "model.weights.h5",
+    ]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_weights(tmp_path):
+    model, (image, truth, weight) = build("classify"), for_task(make_batch(), "classify")
+    calls = training.callbacks(tmp_path, training.run_config("classify", SMALLEST, "nan", {}))
+    model.fit(repeat((image, truth, weight), 2), callbacks=calls, verbose=0)
+    before = (tmp_path / RUN_MODEL / "model.weights.h5").read_bytes()
+    with pytest.raises(RuntimeError, match="NaN or Inf loss"):
+        model.fit(repeat((image * np.nan, truth, weight), 2), callbacks=calls, verbose=0)
+    assert (tmp_path / RUN_MODEL / "model.weights.h5").read_bytes() == before
+
+
+def test_a_used_folder_is_refused(tmp_path):
+    folder = training.prepare_folder(tmp_path / "runs" / "one", {"steps": 3})
+    assert json.loads((folder / "arguments.json").read_text()) == {"steps": 3}
+    with pytest.raises(FileExistsError, match="must be new; .*one holds a run already. Choose another name"):
+        training.prepare_folder(folder, {"steps": 4})
+    assert json.loads((folder / "arguments.json").read_text()) == {"steps": 3}
+
+
+def test_choose_strategy():
+    import tensorflow as tf
+
+    with train_keras.choose_strategy("one"):
+        assert not tf.distribute.has_strategy()
+    with train_keras.choose_strategy("mirrored"):
+        assert tf.distribute.has_strategy()
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        assert tf.distribute.get_strategy().num_replicas_in_sync == len(devices)
+
+
+def test_a_start_that_fails_leaves_no_folder(shards, tmp_path):
+    arguments = [str(shards), str(tmp_path / "run"), "--preset", "tiny", "--batch-size", "64"]
+    with pytest.raises(ValueError, match="Split train of .* holds 4 people"):
+        train_keras.main(arguments)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_script_trains_a_classifier_and_a_reconstructor_from_it(shards, tmp_path, capsys):
+    common = ["--preset", "tiny", "--steps", "4", "--steps-per-epoch", "2", "--batch-size", "4", "--genuine", "0.5"]
+    detector, both = tmp_path / "detector", tmp_path / "both"
+    train_keras.main([str(shards), str(detector), "--task", "classify", *common])
+    train_keras.main([str(shards), str(both), "--task", "reconstruct", "--init", str(detector), *common])
+    with pytest.raises(FileExistsError, match="holds a run already"):
+        train_keras.main([str(shards), str(both), *common])
+    assert f"keras-uncover predict PHOTO --preset {both}" in capsys.readouterr().out
+
+    images = np.random.default_rng(0).random((2, 64, 64, 3), "float32")
+    for folder, kind in ((detector, "classifier"), (both, "reconstructor")):
+        model, config = build_from_folder(folder)
+        assert (config["kind"], config["arch"]["size"]) == (kind, TINY.size)
+        assert config["trained"]["steps"] == 4
+        assert all(np.isfinite(value).all() for value in run(model, images).values())
+        with open(folder / "history.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 2
+        assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    # Four small steps after the start, the second network's encoder is still nearer to the first's than a new one is.
+    encoders = [build_from_folder(folder)[0].get_layer("encoder") for folder in (detector, both)]
+    new = build_model("classify", TINY).get_layer("encoder")
+    kernels = [encoder.get_layer("stem_conv").get_weights()[0] for encoder in (*encoders, new)]
+    assert np.abs(kernels[0] - kernels[1]).mean() < 0.1 * np.abs(kernels[0] - kernels[2]).mean()
