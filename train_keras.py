@@ -2,8 +2,10 @@
 
     python train_keras.py SHARDS runs/detector --task classify --preset small
     python train_keras.py SHARDS runs/small --task reconstruct --preset small --init runs/detector
+    python train_keras.py SHARDS runs/mixed --swap-pairs PAIRS --mix 0.3
 
-SHARDS is a folder written by ``python -m pipelines.portraits``. The run folder holds history.csv, arguments.json and
+SHARDS is a folder written by ``python -m pipelines.portraits``, PAIRS one by ``python -m pipelines.swap_pairs``, whose
+ready-made fakes are mixed with synthesised ones. The run folder holds history.csv, arguments.json and
 model/, which ``keras-uncover predict --preset runs/small`` reads.
 """
 
@@ -29,6 +31,8 @@ def parse_arguments(arguments=None):
     parser.add_argument("--batch-size", type=int, default=16, help="examples a step, over all replicas (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the schedule (%(default)s)")
     parser.add_argument("--genuine", type=float, default=0.25, help="share of genuine photos (%(default)s)")
+    parser.add_argument("--swap-pairs", metavar="PAIRS", help="folder of ready-made fakes to mix in")
+    parser.add_argument("--mix", type=float, default=0.3, help="their share of the fakes (%(default)s)")
     parser.add_argument("--strategy", choices=("auto", "one", "mirrored"), default="auto")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
@@ -49,6 +53,7 @@ def choose_strategy(name):
 def main(arguments=None):
     options = parse_arguments(arguments)
     data = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
+    data.update(swap_pairs=options.swap_pairs, mix=options.mix)
     train = load(options.shards, "train", **data)
     validation = load(options.shards, "validation", training=False, **data)
     per_epoch = min(options.steps_per_epoch, options.steps)

@@ -2,17 +2,24 @@
 and an ``apply``.
 
 A genuine photo and the fake made from it get the *same* parameters: were post-processing drawn apart, the classifier
-would learn the post-processing instead of the swap.
+would learn the post-processing instead of the swap. For the same reason a share of both is grey.
 """
 
+import numpy as np
 from keras import ops
 
-from keras_uncover.filters import blur
+from keras_uncover.filters import apply_separable, blur, gaussian_matrix
 from keras_uncover.geometry import invert_transform, pixel_grid, sample, transform_points
 from keras_uncover.jpeg import jpeg
-from keras_uncover.swaps import between
+from keras_uncover.swaps import as_is, between
 
-DRAWS = 16  # uniform numbers that one example takes
+# Uniform numbers that one example takes.
+POST_DRAWS = 11  # by post_process
+DEGRADE_DRAWS = POST_DRAWS + 3  # by degrade
+DRAWS = 5 + DEGRADE_DRAWS  # by augment
+COARSEST = 3.0  # the largest factor of down-sampling
+
+_LUMA = np.array([0.299, 0.587, 0.114], "float32")
 
 
 def draw_flip(draws):
@@ -52,6 +59,42 @@ def draw_blur(draws, size):
     return ops.where(draws[:, 0] < 0.4, 0.0, between(draws[:, 1], 0.0, 1.0) * (size / 128))
 
 
+def draw_resample(draws, size):
+    """Pixels a side that a picture was once reduced to, float32 ``(batch,)``, whole numbers; 70 % were not.
+
+    draws: ``(batch, 2)``. The factor is 1 .. 3, uniform.
+    """
+    factor = between(draws[:, 1], 1.0, COARSEST)
+    return ops.where(draws[:, 0] < 0.7, float(size), ops.round(size / factor))
+
+
+def resample_matrix(size, reduced):
+    """Reduce a line of ``size`` pixels to ``reduced`` by area means, and enlarge it back linearly, as one matrix.
+
+    Args:
+        size: pixels of the line.
+        reduced: float32 ``(batch,)``, whole numbers 1 .. ``size``; ``size`` itself gives the identity.
+
+    Returns: float32 ``(batch, size, size)``, each row sums to 1. Shapes do not depend on ``reduced``: the short line
+    is kept in the first places of a long one.
+    """
+    axis = ops.arange(size, dtype="float32")
+    reduced = ops.cast(reduced, "float32")[:, None, None]
+    step = size / reduced
+    start = axis[None, :, None] * step
+    overlap = ops.minimum(axis[None, None] + 1.0, start + step) - ops.maximum(axis[None, None], start)
+    shrink = ops.maximum(overlap, 0.0) / step
+    place = ops.clip((axis[None, :, None] + 0.5) / step - 0.5, 0.0, reduced - 1.0)
+    enlarge = ops.maximum(1.0 - ops.abs(place - axis[None, None]), 0.0)
+    return ops.matmul(enlarge, shrink)
+
+
+def apply_resample(images, reduced):
+    """Down-sample square pictures to ``reduced`` pixels a side and enlarge them again; both as matrix products."""
+    matrix = resample_matrix(images.shape[1], reduced)
+    return apply_separable(images, matrix, matrix)
+
+
 def draw_colour(draws):
     """Gain, contrast and brightness: float32 ``(batch, 5)`` from ``(batch, 5)`` draws."""
     gain = between(draws[:, :3], 0.92, 1.08)
@@ -79,6 +122,17 @@ def apply_noise(images, deviation, noise):
     return ops.clip(images + noise * light * deviation[:, None, None, None], 0.0, 1.0)
 
 
+def draw_grey(draws):
+    """bool ``(batch,)`` from ``(batch, 1)``: one in twenty is grey."""
+    return draws[:, 0] < 0.05
+
+
+def apply_grey(images, grey):
+    """Luma in all three channels (ITU-R BT.601, as in JPEG) where ``grey`` says so."""
+    luma = ops.sum(images * _LUMA, axis=-1, keepdims=True)
+    return ops.where(grey[:, None, None, None], luma, images)
+
+
 def draw_quality(draws):
     """JPEG quality 40 .. 100, float32 ``(batch,)``; a quarter is left uncompressed, told by quality 0."""
     return ops.where(draws[:, 0] < 0.25, 0.0, between(draws[:, 1], 40.0, 100.0))
@@ -91,11 +145,13 @@ def apply_jpeg(images, quality):
 
 
 def post_process(images, draws, noise):
-    """What happens to a photo on its way to us: softness, colour, sensor noise, JPEG.
+    """The post-processing of fixed evaluations: softness, colour, sensor noise, JPEG.
+
+    Published numbers rest on it: it stays as it is, what training adds comes into ``degrade``.
 
     Args:
         images: float32 ``(batch, size, size, 3)`` in [0, 1].
-        draws: float32 ``(batch, 11)``, uniform.
+        draws: float32 ``(batch, POST_DRAWS)``, uniform.
         noise: float32, the shape of ``images``, standard normal.
     """
     images = blur(images, draw_blur(draws[:, 0:2], images.shape[1]))
@@ -104,32 +160,68 @@ def post_process(images, draws, noise):
     return apply_jpeg(images, draw_quality(draws[:, 9:11]))
 
 
-def augment(swap, draws, noise):
+def soften(images, draws):
+    """Blur and resampling of ``degrade``, one matrix for both. draws: ``(batch, DEGRADE_DRAWS)``."""
+    size = images.shape[1]
+    lens = gaussian_matrix(size, draw_blur(draws[:, 0:2], size))
+    matrix = ops.matmul(resample_matrix(size, draw_resample(draws[:, 11:13], size)), lens)
+    return apply_separable(images, matrix, matrix)
+
+
+def expose(images, draws, noise):
+    """Colour, sensor noise and grey of ``degrade``. A grey photo's noise is grey, so grey comes after it."""
+    images = apply_colour(images, draw_colour(draws[:, 2:7]))
+    images = apply_noise(images, draw_noise(draws[:, 7:9]), noise)
+    return apply_grey(images, draw_grey(draws[:, 13:14]))
+
+
+def degrade(images, draws, noise, stage=as_is):
+    """What happens to a photo on its way to us, in training: softness, resampling, colour, noise, grey, JPEG.
+
+    Args:
+        images: float32 ``(batch, size, size, 3 n)`` in [0, 1]: ``n`` pictures of an example, all treated alike.
+        draws: float32 ``(batch, DEGRADE_DRAWS)``, uniform; the first ``POST_DRAWS`` are those of ``post_process``.
+        noise: float32 ``(batch, size, size, 3)``, standard normal.
+        stage: as in ``make_swaps``.
+
+    Returns: list of ``n`` float32 ``(batch, size, size, 3)`` in [0, 1].
+    """
+    images = stage(soften)(images, draws)
+    pictures = [stage(expose)(images[..., k : k + 3], draws, noise) for k in range(0, images.shape[-1], 3)]
+    return [stage(apply_jpeg)(picture, draw_quality(draws[:, 9:11])) for picture in pictures]
+
+
+def move(pictures, flip, transform):
+    """Mirror and move a list of pictures by one gather: float32, their channels side by side."""
+    mirrored = ops.stack([ops.concatenate([-transform[:, 0, :2], 1.0 - transform[:, 0, 2:]], -1), transform[:, 1]], 1)
+    return apply_affine(ops.concatenate(pictures, axis=-1), ops.where(flip[:, None, None], mirrored, transform))
+
+
+def augment(swap, draws, noise, stage=as_is):
     """Augment a batch of ``make_swaps``: input, target, mask, donor and flow stay in register.
 
     Args:
         swap: dict as ``make_swaps`` returns it.
         draws: float32 ``(batch, DRAWS)``, uniform in [0, 1).
         noise: float32 ``(batch, size, size, 3)``, standard normal.
+        stage: as in ``make_swaps``.
 
     Returns: a new dict of the same keys. The donor's truth is mirrored with the rest and otherwise left clean.
     """
     flip, transform = draw_flip(draws[:, 0:1]), draw_affine(draws[:, 1:5])
-    stack = ops.concatenate([swap["input"], swap["target"], swap["mask"]], axis=-1)
-    stack = apply_affine(apply_flip(stack, flip), transform)
+    stack = stage(move)([swap["input"], swap["target"], swap["mask"]], flip, transform)
     result = dict(swap)
-    result["input"] = post_process(stack[..., :3], draws[:, 5:], noise)
-    result["target"] = post_process(stack[..., 3:6], draws[:, 5:], noise)
+    result["input"], result["target"] = degrade(stack[..., :6], draws[:, 5:], noise, stage)
     result["mask"] = stack[..., 6:]
-    result["donor"] = apply_flip(swap["donor"], flip)
-    result["donor_hull"] = apply_flip(swap["donor_hull"], flip)
-    result["flow"] = move_flow(apply_flip(swap["flow"], flip), flip, transform)
+    result["donor"], result["donor_hull"] = (stage(apply_flip)(swap[key], flip) for key in ("donor", "donor_hull"))
+    result["flow"] = stage(move_flow)(swap["flow"], flip, transform)
     return result
 
 
 def move_flow(flow, flip, transform):
-    """Where a flow's places go when the picture that it points into is mirrored and moved."""
+    """The flow of pictures that are mirrored and then moved: mirrored itself, and pointing to where its places go."""
     size = flow.shape[1]
+    flow = apply_flip(flow, flip)
     x = ops.where(flip[:, None, None], 1.0 - flow[..., 0], flow[..., 0])
     points = ops.reshape(ops.stack([x, flow[..., 1]], axis=-1), (-1, size * size, 2))
     points = transform_points(invert_transform(transform), points)

@@ -25,11 +25,17 @@ _LMS_TO_LAB = np.array(
 )
 
 
+def power(values, exponent):
+    """Positive values to a real power; XLA has vector code for exponential and logarithm, but not for powers."""
+    return ops.exp(ops.log(values) * exponent)
+
+
 def rgb_to_oklab(images):
     """sRGB in [0, 1], float32 ``(..., 3)``, to Oklab (L in [0, 1], a and b about -0.4 .. 0.4)."""
     images = ops.clip(images, 0.0, 1.0)
-    linear = ops.where(images <= 0.04045, images / 12.92, ((ops.maximum(images, 0.04045) + 0.055) / 1.055) ** 2.4)
-    lms = ops.maximum(ops.matmul(linear, _RGB_TO_LMS.T), 1e-6) ** (1.0 / 3.0)
+    bright = power((ops.maximum(images, 0.04045) + 0.055) / 1.055, 2.4)
+    linear = ops.where(images <= 0.04045, images / 12.92, bright)
+    lms = power(ops.maximum(ops.matmul(linear, _RGB_TO_LMS.T), 1e-6), 1.0 / 3.0)
     return ops.matmul(lms, _LMS_TO_LAB.T)
 
 
@@ -37,9 +43,8 @@ def oklab_to_rgb(lab):
     """Oklab, float32 ``(..., 3)``, to sRGB, clipped to [0, 1]."""
     lms = ops.matmul(lab, np.linalg.inv(_LMS_TO_LAB).T) ** 3
     linear = ops.clip(ops.matmul(lms, np.linalg.inv(_RGB_TO_LMS).T), 0.0, 1.0)
-    return ops.where(
-        linear <= 0.0031308, linear * 12.92, 1.055 * ops.maximum(linear, 0.0031308) ** (1.0 / 2.4) - 0.055
-    )
+    bright = 1.055 * power(ops.maximum(linear, 0.0031308), 1.0 / 2.4) - 0.055
+    return ops.where(linear <= 0.0031308, linear * 12.92, bright)
 
 
 def masked_moments(images, mask):
@@ -68,8 +73,12 @@ def match_colours(images, references, mask):
     reference does not wash a face out.
     Source: E. Reinhard et al., "Color Transfer between Images", 2001, with Oklab in place of l-alpha-beta.
     """
-    lab = rgb_to_oklab(images)
-    mean, deviation = masked_moments(lab, mask)
-    to_mean, to_deviation = masked_moments(rgb_to_oklab(references), mask)
+    return oklab_to_rgb(match_moments(rgb_to_oklab(images), rgb_to_oklab(references), mask))
+
+
+def match_moments(images, references, mask):
+    """Give each channel of ``images`` the mean and, within limits, the deviation of ``references`` inside a mask."""
+    mean, deviation = masked_moments(images, mask)
+    to_mean, to_deviation = masked_moments(references, mask)
     ratio = ops.clip(to_deviation / deviation, 0.4, 2.5)
-    return oklab_to_rgb((lab - mean) * ratio + to_mean)
+    return (images - mean) * ratio + to_mean

@@ -9,10 +9,12 @@ Families:
     ``self``: the target's own texture, displaced and recoloured; nobody else is in the picture, so no donor is to find.
 """
 
+import functools
+
 import numpy as np
 from keras import ops
 
-from keras_uncover.colour import match_colours
+from keras_uncover.colour import match_moments, oklab_to_rgb, rgb_to_oklab
 from keras_uncover.filters import blur
 from keras_uncover.geometry import fit_affine, invert_transform, pixel_grid, sample, transform_points
 from keras_uncover.mesh import texture_table
@@ -20,6 +22,11 @@ from keras_uncover.mesh import texture_table
 FAMILIES = ("mesh", "affine", "self")
 GREY = 0.5  # the colour outside of a donor's face
 DRAWS = 18  # uniform numbers that one swap takes
+
+
+def as_is(function):
+    """The stage that changes nothing."""
+    return function
 
 
 def between(draws, low, high):
@@ -79,11 +86,11 @@ def shape_mask(hull, uv, draws, plain):
     return ops.clip((blur(region, sigma) - erosion) / (0.95 - erosion), 0.0, 1.0) * region
 
 
-def donor_pixels(target, donor, family, draws):
-    """What is pasted, in the target's crop: one gather whatever the family.
+def aim(target, donor, family, draws):
+    """What to read a pasted face from, and where.
 
-    Returns: pixels float32 ``(batch, size, size, 3)``, coverage float32 ``(batch, size, size, 1)``: 0 where the donor
-    has no face.
+    Returns: colour and coverage float32 ``(batch, size, size, 4)``, and the place in it, in pixels, that each pixel of
+    the target's crop takes its colour from, float32 ``(batch, size, size, 2)``.
     """
     size = target["crop"].shape[1]
     affine, own = (ops.reshape(ops.equal(family, k), (-1, 1, 1, 1)) for k in (1, 2))
@@ -94,18 +101,32 @@ def donor_pixels(target, donor, family, draws):
     places = ops.where(affine, moved, ops.where(own, jitter_uv(target["uv"], draws), target["uv"]))
     pixels = ops.where(affine, donor["crop"], ops.where(own, target["texture"], donor["texture"]))
     cover = ops.where(affine, donor["hull"], ops.ones_like(donor["hull"]))
-    read = sample(ops.concatenate([pixels, cover], axis=-1), places * size)
+    return ops.concatenate([pixels, cover], axis=-1), places * size
+
+
+def donor_pixels(target, donor, family, draws, stage=as_is):
+    """What is pasted, in the target's crop: one gather whatever the family.
+
+    Returns: pixels float32 ``(batch, size, size, 3)``, coverage float32 ``(batch, size, size, 1)``: 0 where the donor
+    has no face.
+    """
+    read = stage(sample)(*stage(aim)(target, donor, family, draws))
     return read[..., :3], ops.cast(read[..., 3:] > 0.5, "float32")
 
 
-def recolour(pixels, target, mask, family, draws):
+def recolour(pixels, target, mask, family, draws, stage=as_is):
     """Colour the pasted face like the target's, or not at all (one in six), and never quite exactly.
 
     draws: float32 ``(batch, 4)``.
     """
+    lab, target_lab = stage(rgb_to_oklab)(pixels), stage(rgb_to_oklab)(target)
+    return stage(finish_colours)(pixels, stage(match_moments)(lab, target_lab, mask), family, draws)
+
+
+def finish_colours(pixels, matched, family, draws):
+    """Choose between pixels and their matched Oklab colours, and set the gain."""
     plain = ops.logical_or(draws[:, 0] < 1 / 6, ops.equal(family, 2))
-    matched = match_colours(pixels, target, mask)
-    pixels = ops.where(plain[:, None, None, None], pixels, matched)
+    pixels = ops.where(plain[:, None, None, None], pixels, oklab_to_rgb(matched))
     reach = ops.where(ops.equal(family, 2), 0.12, 0.04)[:, None]
     gain = 1.0 + between(draws[:, 1:4], -1.0, 1.0) * reach
     return ops.clip(pixels * gain[:, None, None], 0.0, 1.0)
@@ -145,7 +166,19 @@ def neutral_outside(crop, hull):
     return crop * hull + GREY * (1.0 - hull)
 
 
-def make_swaps(target, donor, draws, shares, plain=False):
+def paste(target, pixels, mask, draws, plain):
+    """Blend softened pixels into the target's crop: the fake, and the strength ``(batch,)``. draws: ``(batch, 3)``."""
+    # Half of the swaps are softer than their photo: face generators rarely work at a photo's resolution.
+    softness = ops.maximum(between(draws[:, 0], -0.8, 0.8), 0.0) * (target.shape[1] / 128)
+    pixels = blur(pixels, softness)
+    strength = ops.ones_like(draws[:, 1])
+    if not plain:
+        strength = ops.where(draws[:, 1] < 0.7, 1.0, between(draws[:, 2], 0.5, 1.0))
+    weight = mask * strength[:, None, None, None]
+    return target * (1.0 - weight) + pixels * weight, strength
+
+
+def make_swaps(target, donor, draws, shares, plain=False, stage=as_is):
     """Swap the faces of a batch.
 
     Args:
@@ -155,6 +188,8 @@ def make_swaps(target, donor, draws, shares, plain=False):
         draws: float32 ``(batch, DRAWS)``, uniform in [0, 1).
         shares: dict, family name to its share of the batch.
         plain: full-strength swaps of the whole face with a narrow feather: the headline of an evaluation.
+        stage: wraps every step, for instance to compile each apart: as one program, XLA works out again for every
+            reader what several read, and a batch takes twice as long on a CPU.
 
     Returns: dict of float32 arrays: ``input`` (the fake), ``target``, ``donor`` ``(batch, size, size, 3)``;
     ``mask`` ``(batch, size, size, 1)``, the region before strength; ``donor_hull``; ``flow``
@@ -163,24 +198,20 @@ def make_swaps(target, donor, draws, shares, plain=False):
     if draws.shape[-1] != DRAWS:
         raise ValueError(f"draws must have {DRAWS} columns; received shape {tuple(draws.shape)}.")
     family = choose_family(draws[:, 0], shares)
-    pixels, cover = donor_pixels(target, donor, family, draws[:, 1:5])
-    mask = shape_mask(target["hull"] * cover, target["uv"], draws[:, 5:10], plain)
-    pixels = recolour(pixels, target["crop"], mask, family, draws[:, 10:14])
-    # Half of the swaps are softer than their photo: face generators rarely work at a photo's resolution.
-    softness = ops.maximum(between(draws[:, 14], -0.8, 0.8), 0.0) * (target["crop"].shape[1] / 128)
-    pixels = blur(pixels, softness)
-    strength = ops.ones_like(draws[:, 15])
-    if not plain:
-        strength = ops.where(draws[:, 15] < 0.7, 1.0, between(draws[:, 16], 0.5, 1.0))
-    weight = mask * strength[:, None, None, None]
+    pixels, cover = donor_pixels(target, donor, family, draws[:, 1:5], stage)
+    shape = stage(functools.partial(shape_mask, plain=plain))
+    mask = shape(target["hull"] * cover, target["uv"], draws[:, 5:10])
+    pixels = recolour(pixels, target["crop"], mask, family, draws[:, 10:14], stage)
+    blend = stage(functools.partial(paste, plain=plain))
+    fake, strength = blend(target["crop"], pixels, mask, draws[:, 14:17])
     has_donor = ops.cast(ops.not_equal(family, 2), "float32")
     return {
-        "input": target["crop"] * (1.0 - weight) + pixels * weight,
+        "input": fake,
         "target": target["crop"],
-        "donor": neutral_outside(donor["crop"], donor["hull"]),
+        "donor": stage(neutral_outside)(donor["crop"], donor["hull"]),
         "mask": mask,
         "donor_hull": donor["hull"],
-        "flow": true_flow(target, donor, family, target["crop"].shape[1] // 4),
+        "flow": stage(functools.partial(true_flow, size=target["crop"].shape[1] // 4))(target, donor, family),
         "has_donor": has_donor,
         "strength": strength,
         "family": family,

@@ -71,7 +71,7 @@ def run_config(task, config, name, arguments):
 
     Of paths among the arguments only the last part is kept: a published preset tells nothing of its author's disk.
     """
-    paths = {key: Path(arguments[key]).name for key in ("shards", "run", "init") if arguments.get(key)}
+    paths = {key: Path(arguments[key]).name for key in ("shards", "run", "init", "swap_pairs") if arguments.get(key)}
     return {
         "format": 1,
         "kind": KINDS[task],

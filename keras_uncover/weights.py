@@ -139,14 +139,15 @@ def _halve(path):
 
 
 def _to_half(name, array):
+    """As float16, but for arrays with a value that float16 cannot hold, such as a large moving variance: as they are."""
     if array.dtype != np.float32:
         return array
-    if not np.all(np.abs(array) <= np.finfo(np.float16).max):
+    if not np.all(np.isfinite(array)):
         raise WeightsError(
-            "Weights stored in float16 must be finite and at most 65504.", f"{name}: {np.max(np.abs(array))}",
-            "Save with half=False, or look for a training run that diverged.",
+            "Weights must be finite.", f"{name} with {np.sum(~np.isfinite(array))} values that are not",
+            "Look for a training run that diverged.",
         )
-    return array.astype(np.float16)
+    return array.astype(np.float16) if np.all(np.abs(array) <= np.finfo(np.float16).max) else array
 
 
 def save_preset(model, folder, config, half=True):

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_uncover import augment as augmentation
 from keras_uncover import swaps
-from pipelines.load import read_records, to_float
+from pipelines.read import read_records, to_float
 
 BATCH = 16
 
@@ -51,7 +51,7 @@ def fixed_swaps(people, family, *, seed, plain=True, post_processed=False, pairs
         rows = np.arange(start, min(start + BATCH, total))
         target, source = ({k: v[r] for k, v in people.items() if k != "person"} for r in (rows, donor[rows]))
         swap = make(target, source, rng.random((len(rows), swaps.DRAWS), "float32"))
-        draws = rng.random((len(rows), 11), "float32")
+        draws = rng.random((len(rows), augmentation.POST_DRAWS), "float32")
         noise = rng.standard_normal(swap["input"].shape, "float32")
         if post_processed:
             for key in ("input", "target"):

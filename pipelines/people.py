@@ -7,9 +7,13 @@ or go later. Two portraits of one person always share a split.
 import hashlib
 import unicodedata
 from pathlib import PurePath
+from typing import NamedTuple
+
+from pipelines.folders import BuildError
 
 SPLITS = ("train", "validation", "test")
 SALT = "keras_uncover people 1"
+TEST_SHARE = 0.1
 
 
 def person_of(path):
@@ -47,3 +51,42 @@ def split_of(person, shares, salt=SALT):
         if place < edge:
             return split
     return max(shares, key=shares.get)  # Shares that sum to a hair less than 1.
+
+
+class Place(NamedTuple):
+    """The split a person was ``given`` by the list (or ""), and the ``split`` that follows."""
+
+    given: str
+    split: str
+
+
+def choose_splits(rows, validation):
+    """A ``Place`` for each row, the same for all rows of a person.
+
+    Splits that are given are kept, the first if a person is given two. If none of them is ``validation``, one is made
+    inside ``train``. People without a given split are divided into test (10 %), validation and train.
+
+    Args:
+        rows: list of anything with ``person`` and ``split``, empty where nothing was said.
+        validation: share of people, of all or of the given ``train``.
+
+    Raises: BuildError for a share that leaves nothing to train on.
+    """
+    if not 0 <= validation <= 1 - TEST_SHARE:
+        raise BuildError(f"The validation share is 0 to {1 - TEST_SHARE}; received {validation}.")
+    given = {}
+    for row in rows:
+        if row.split:
+            given.setdefault(row.person, row.split)
+    shares = {"test": TEST_SHARE, "validation": validation, "train": 1 - TEST_SHARE - validation}
+    inside = {"validation": validation, "train": 1 - validation}
+    if "validation" in given.values():
+        inside = {"train": 1.0}
+    places = []
+    for row in rows:
+        name = given.get(row.person, "")
+        if name == "train":
+            places.append(Place(name, split_of(row.person, inside)))
+        else:
+            places.append(Place(name, name or split_of(row.person, shares)))
+    return places

@@ -15,8 +15,8 @@ import numpy as np
 from keras_uncover.augment import DRAWS as AUGMENT_DRAWS
 from keras_uncover.augment import augment
 from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
-from pipelines.load import read_records, to_float
 from pipelines.pairs import pair_people
+from pipelines.read import read_records, to_float
 
 COLUMNS = 4  # cells a row of the sheet
 

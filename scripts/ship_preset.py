@@ -58,8 +58,8 @@ def number_rows(numbers):
         yield f"genuine, {key}", *(number(side["genuine"][key]) for side in both)
 
 
-def write_card(config, name, numbers):
-    """The card's text."""
+def write_card(config, name, numbers, note):
+    """The card's text; ``note`` is a sentence of its own, or empty."""
     trained = config["trained"]
     flags = ("task", "preset", "genuine", "batch_size", "steps", "steps_per_epoch", "learning_rate", "seed")
     command = f"train_keras.py SHARDS {trained['run']} " + " ".join(
@@ -77,6 +77,7 @@ Licence: MIT.
   MIT; faker-js/assets-person-portrait, CC0-1.0), one a person: {people}. Fakes are synthesised in the training batch
   by `keras_uncover/swaps.py`, families mesh, affine and self. Split hash `{trained["split_sha256"][:16]}`.
 - **Made by**: `{command}`
+{f"- **Note**: {note}" if note else "- **Note**: none"}
 - **Calibration**: none; the threshold is 0.5 and `uncertain` is never said.
 - **Not measured**: camera photographs, swaps made by face-generating networks, video frames, groups of people by age,
   sex or skin.
@@ -97,6 +98,7 @@ def main():
     parser.add_argument("run")
     parser.add_argument("name")
     parser.add_argument("shards")
+    parser.add_argument("--note", default="", help="a sentence for the card")
     arguments = parser.parse_args()
     model, config = build_from_folder(arguments.run)
     people, digest = read_splits(arguments.shards)
@@ -109,7 +111,7 @@ def main():
     numbers = evaluate(str(folder), arguments.shards)
     results = ROOT / "benchmarks" / "results" / f"evaluate_{arguments.name}.json"
     results.write_text(json.dumps(numbers, indent=1) + "\n")
-    (folder / "card.md").write_text(write_card(config, arguments.name, numbers))
+    (folder / "card.md").write_text(write_card(config, arguments.name, numbers, arguments.note))
     print(f"{folder.relative_to(ROOT)} and {results.relative_to(ROOT)} written")
 
 

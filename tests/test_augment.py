@@ -29,7 +29,7 @@ SIZE = 64
 # A donor's place in unit coordinates to where the fake shows it.
 DONOR_TO_FAKE = np.array([[0.9, 0.1, 0.02], [-0.05, 1.05, -0.01]], "float32")
 # Post-processing that leaves a picture as it is: no blur, no colour change, no noise, no JPEG.
-CLEAN = {"c5": 0, "c7": 0.5, "c8": 0.5, "c9": 0.5, "c10": 0.5, "c11": 0.5, "c12": 0, "c14": 0}
+CLEAN = {"c5": 0, "c7": 0.5, "c8": 0.5, "c9": 0.5, "c10": 0.5, "c11": 0.5, "c12": 0, "c14": 0, "c16": 0, "c18": 0.5}
 
 
 def numpy(value):

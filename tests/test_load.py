@@ -5,7 +5,9 @@ import pytest
 
 from keras_uncover import swaps
 from pipelines import load as loading
-from pipelines.load import add_genuine, balance, load, read_records
+from pipelines.load import load
+from pipelines.mix import add_genuine, balance
+from pipelines.read import IMAGES, read_records
 
 SIZE = 64  # of the shards' crops
 
@@ -22,8 +24,8 @@ def open_split(shards, split="train", batch_size=5, compiled=False, **options):
 
 def same(one, other):
     """Whether two batches are equal to the byte."""
-    images, truths, weights = zip(one, other)
-    pairs = [images, *[(truths[0][k], truths[1][k]) for k in truths[0]], *[(weights[0][k], weights[1][k]) for k in weights[0]]]
+    images, *dicts = zip(one, other)
+    pairs = [images, *((a[key], b[key]) for a, b in dicts for key in a)]
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
 
 
@@ -122,9 +124,12 @@ def test_add_genuine_by_hand():
     rng = np.random.default_rng(0)
     keys = ("input", "target", "mask", "donor", "donor_hull", "flow")
     swap = {key: rng.random((3, 2, 2, 1), "float32") for key in keys}
-    batch, label = add_genuine({**swap, "has_donor": np.array([1, 0, 1], "float32")}, 2)
+    known = {"has_donor": [1, 0, 1], "has_mask": [0, 1, 1], "has_flow": [1, 1, 0]}
+    batch, label = add_genuine({**swap, **{key: np.array(value, "float32") for key, value in known.items()}}, 2)
     assert label.numpy().tolist() == [[1], [1], [1], [0], [0]]
     assert batch["has_donor"].numpy().tolist() == [1, 0, 1, 0, 0]
+    assert batch["has_mask"].numpy().tolist() == [0, 1, 1, 1, 1]
+    assert batch["has_flow"].numpy().tolist() == [1, 1, 0, 0, 0]
     assert np.array_equal(batch["input"], np.concatenate([swap["input"], swap["target"][:2]]))
     assert np.array_equal(batch["mask"], np.concatenate([swap["mask"], np.zeros((2, 2, 2, 1))]))
     for key in ("target", "donor", "donor_hull", "flow"):
@@ -133,11 +138,11 @@ def test_add_genuine_by_hand():
 
 def test_stored_integers_come_in_their_own_ranges(shards):
     record = next(iter(read_records(shards, "test", shuffle=False)[0]))
-    assert {key: str(record[key].dtype.name) for key in loading.IMAGES} == {
+    assert {key: str(record[key].dtype.name) for key in IMAGES} == {
         "crop": "uint8", "texture": "uint8", "uv": "uint16", "hull": "uint8",
     }
     floats = loading.to_float(record)
-    assert set(floats) == {*loading.IMAGES, "points"}
+    assert set(floats) == {*IMAGES, "points"}
     uv, hull = floats["uv"].numpy(), floats["hull"].numpy()[..., 0] == 1
     assert hull.any() and 0.05 < uv[hull].min() and uv[hull].max() < 0.98 and np.ptp(uv[hull]) > 0.5
     assert floats["crop"].numpy().max() <= 1
@@ -161,11 +166,52 @@ def test_xla_changes_nothing_but_roundings(shards):
         (dict(batch_size=8, genuine_share=0.625), "no more genuine photos than fakes.*3 fakes, 5 genuine"),
         (dict(batch_size=4, genuine_share=-0.25), "5 fakes, -1 genuine"),
         (dict(batch_size=1, genuine_share=0.0), "at least two fakes"),
-        (dict(batch_size=8), "Split train of .* holds 4 people; a batch of 8 needs 6"),
+        (dict(batch_size=8), "Split train of .* holds 4 records; a batch needs 6 of them"),
         (dict(split="dev"), r"split must be one of \['test', 'train', 'validation'\] in .*; received 'dev'"),
+        (dict(auto_shard_policy="host"), "auto_shard_policy must be one of .*'auto'.* or None; received 'host'"),
         (dict(shares={"mash": 1.0}), f"Family shares must be for .*{swaps.FAMILIES[0]}"),
     ],
 )
 def test_what_no_batch_can_be_made_of_is_refused(shards, options, words):
     with pytest.raises(ValueError, match=words):
         open_split(shards, **options)
+
+
+def test_options_reach_the_dataset(shards):
+    options = open_split(shards, auto_shard_policy="data", deterministic=False).options()
+    assert options.experimental_distribute.auto_shard_policy.name == "DATA"
+    assert options.deterministic is False
+    assert open_split(shards, "validation", batch_size=2, genuine_share=0, training=False,
+                      deterministic=False).options().deterministic is True
+
+
+def test_how_it_is_computed_does_not_change_what_is_computed(shards, tmp_path):
+    usual = take(open_split(shards, seed=3), 2)
+    others = dict(num_parallel_calls=1, prefetch=1, cache=str(tmp_path / "cache"))
+    assert all(same(a, b) for a, b in zip(usual, take(open_split(shards, seed=3, **others), 2)))
+    assert list(tmp_path.glob("cache*"))
+
+
+def test_every_epoch_has_everybody_once_in_another_order(shards):
+    records, count = read_records(shards, "train", shuffle=True, seed=5)
+    rounds = [[row["person"] for row in records.as_numpy_iterator()] for _ in range(4)]
+    assert all(sorted(one) == sorted(rounds[0]) and len(one) == count for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 1
+    again, _ = read_records(shards, "train", shuffle=True, seed=5)
+    assert [[row["person"] for row in again.as_numpy_iterator()] for _ in range(4)] == rounds
+
+
+def test_only_what_is_asked_for_is_decoded(shards):
+    record = next(iter(read_records(shards, "test", shuffle=False, keys=("hull", "person"))[0]))
+    assert set(record) == {"hull", "person"}
+    with pytest.raises(ValueError, match="python -m pipelines.swap_pairs wrote; .* has no input, target, donor"):
+        read_records(shards, "test", shuffle=False, keys=loading.PAIR)
+
+
+def test_noise_is_standard_normal():
+    noise = loading.draw_normal((4, 50, 50, 3), np.array([1, 2]), swaps.as_is).numpy()
+    assert noise.shape == (4, 50, 50, 3)
+    levels = [-2.0, -1.0, 0.0, 1.0, 2.0]
+    assert np.allclose([(noise < level).mean() for level in levels], [0.0228, 0.1587, 0.5, 0.8413, 0.9772], atol=0.01)
+    assert 3 < np.abs(noise).max() < 4.3
+    assert abs(np.corrcoef(noise.reshape(-1, 2).T)[0, 1]) < 0.02  # two numbers of one random word

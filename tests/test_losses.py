@@ -159,10 +159,11 @@ def test_a_loss_is_one_value_an_example_and_none_for_a_perfect_answer(output):
     perfect = numpy(loss.call(truth[output], answer[output]))
     assert perfect.shape == (3,)
     assert np.abs(perfect).max() < 1e-4
-    wrong = numpy(loss.call(truth[output], np.clip(answer[output] + 0.2, 0, 1)))
+    worse = np.clip(answer[output] + 0.2, 0, 1)
+    wrong = numpy(loss.call(truth[output], worse))
     assert wrong.shape == (3,) and (wrong > 0.01).all()
     # Examples do not mix: each alone has the value that it has in the batch.
-    alone = [numpy(loss.call(truth[output][k : k + 1], np.clip(answer[output] + 0.2, 0, 1)[k : k + 1])) for k in range(3)]
+    alone = [numpy(loss.call(truth[output][k : k + 1], worse[k : k + 1])) for k in range(3)]
     assert np.allclose(np.concatenate(alone), wrong, atol=1e-5)
 
 

@@ -232,6 +232,7 @@ def test_a_configuration_that_no_network_can_have_is_refused(changes, words):
 def test_a_configuration_goes_through_json_and_refuses_other_fields():
     values = {"name": "tiny", "size": 64, "stem": 4, "widths": [32, 64, 96], "blocks": [1, 1, 1]}
     assert ModelConfig.from_dict(values) == TINY
+    words = r"has the fields \['blocks', 'name', 'size', 'stem', 'widths'\]; received"
     for wrong in ({**values, "depth": 3}, {key: values[key] for key in ("name", "size")}):
-        with pytest.raises(ValueError, match=r"has the fields \['blocks', 'name', 'size', 'stem', 'widths'\]; received"):
+        with pytest.raises(ValueError, match=words):
             ModelConfig.from_dict(wrong)

@@ -17,10 +17,11 @@ from PIL import Image
 
 from keras_uncover.images import decode_image, read_bytes
 from pipelines.folders import BuildError, build_folder
+from pipelines.look import load_finder, map_in_order
+from pipelines.pictures import hash_pixels
 from pipelines.portraits import portraits_dataset_builder
 from pipelines.portraits.__main__ import main
-from pipelines.portraits.record import hash_pixels, make_record
-from pipelines.portraits.survey import load_finder, map_in_order
+from pipelines.portraits.record import make_record
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data" / "portraits"

@@ -8,7 +8,6 @@
 
 import dataclasses
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,12 @@ if __package__ == "portraits":  # ``tfds build`` knows this folder only, not the
 from keras_uncover.images import decode_image, read_bytes  # noqa: E402
 from keras_uncover.mesh import VERTICES  # noqa: E402
 from pipelines.folders import BuildError  # noqa: E402
+from pipelines.look import load_finder, map_in_order  # noqa: E402
 from pipelines.people import SPLITS  # noqa: E402
+from pipelines.pictures import count_rejects, list_first, write_rejects  # noqa: E402
 from pipelines.portraits.record import make_record  # noqa: E402
 from pipelines.portraits.sources import list_portraits  # noqa: E402
-from pipelines.portraits.survey import load_finder, map_in_order, survey, write_rejects  # noqa: E402
+from pipelines.portraits.survey import survey  # noqa: E402
 
 DESCRIPTION = """Aligned portraits, one face each, with what a swap needs: the face unwrapped into a mean shape, the
 uv map that puts another face in its place, and its hull. People are divided into splits by a hash of their name."""
@@ -73,8 +74,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         rejects += refused
         print(summarise(kept, rejects), file=sys.stderr)
         if not kept:
-            listed = "\n".join(f"  {reject.file}: {reject.reason}" for reject in rejects[:10])
-            raise BuildError(f"No portrait is left of {len(portraits)} in {photos}. The first refused:\n{listed}")
+            found = f"No portrait is left of {len(portraits)} in {photos}."
+            raise BuildError(f"{found} The first refused:\n{list_first(rejects)}")
         write_rejects(Path(self.data_dir) / "rejects.csv", rejects)
         groups = {split: [pair for pair in kept if pair[0].split == split] for split in SPLITS}
         return {split: self._generate_examples(pairs) for split, pairs in groups.items() if pairs}
@@ -102,5 +103,4 @@ def summarise(kept, rejects):
     for split in SPLITS:
         people = [portrait.person for portrait, _ in kept if portrait.split == split]
         lines.append(f"{split:<10} {len(people):>7,} portraits of {len(set(people)):,} people")
-    rules = ", ".join(f"{rule} {count:,}" for rule, count in sorted(Counter(r.rule for r in rejects).items()))
-    return "\n".join([*lines, f"{'refused':<10} {len(rejects):>7,} files" + (f" ({rules})" if rules else "")])
+    return "\n".join([*lines, count_rejects(rejects)])

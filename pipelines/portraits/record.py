@@ -1,39 +1,30 @@
 """From a photo and a face in it to the arrays of a record."""
 
 import functools
-import hashlib
 
-import numpy as np
 import tensorflow as tf
 
-from keras_uncover.geometry import cut_crops, invert_transform, transform_points
-from keras_uncover.mesh import VERTICES, crop_transform, unwrap_texture, uv_map
+from keras_uncover.geometry import cut_crops
+from keras_uncover.mesh import VERTICES, unwrap_texture
+from pipelines.crops import compile_rasteriser, place_in_crop, to_integers
+from pipelines.pictures import hash_pixels
 
 FINER = 2  # The texture is unwrapped from a crop rendered so many times finer, or it would be blurred twice.
-
-
-def hash_pixels(photo):
-    """SHA-256 of a picture's pixels and shape, the same for the same picture in another file. uint8 to str."""
-    return hashlib.sha256(f"{photo.shape}".encode() + np.ascontiguousarray(photo).tobytes()).hexdigest()
 
 
 @functools.cache
 def compile_renderer(size):
     """A compiled function ``(photo uint8 (h, w, 3), points float32 (468, 3) in photo pixels) -> dict of floats``."""
-
-    rasterise = tf.function(lambda points: uv_map(points, size), jit_compile=True)  # Three times faster than without.
+    rasterise = compile_rasteriser(size)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((VERTICES, 3), tf.float32)])
     def render(photo, points):
-        matrix = crop_transform(points[None])
-        flat = transform_points(invert_transform(matrix), points[None, :, :2])[0]
-        depth = points[:, 2:] / tf.norm(matrix[0, :, 0])
-        unit = tf.concat([flat, depth], axis=-1)
+        matrix, unit = place_in_crop(points)
         fine = cut_crops(photo, matrix, FINER * size)
         uv, hull = rasterise(unit)
         return {
             "crop": cut_crops(photo, matrix, size)[0],
-            "texture": unwrap_texture(fine, flat[None] * (FINER * size), size)[0],
+            "texture": unwrap_texture(fine, unit[None, :, :2] * (FINER * size), size)[0],
             "uv": uv,
             "hull": hull,
             "points": unit,
@@ -57,5 +48,5 @@ def make_record(photo, face, size):
     """
     arrays = {key: value.numpy() for key, value in compile_renderer(size)(photo, face.points[:VERTICES]).items()}
     for key, dtype in (("crop", "uint8"), ("texture", "uint8"), ("hull", "uint8"), ("uv", "uint16")):
-        arrays[key] = np.rint(arrays[key] * np.float32(np.iinfo(dtype).max)).astype(dtype)
+        arrays[key] = to_integers(arrays[key], dtype)
     return {**arrays, "image_sha256": hash_pixels(photo)}

@@ -1,15 +1,14 @@
 """Which portraits there are, who they show, and which split each belongs to."""
 
 import csv
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.folders import BuildError
-from pipelines.people import SPLITS, person_of, split_of
+from pipelines.people import SPLITS, choose_splits, person_of
+from pipelines.pictures import Reject, list_pictures
 
-TEST_SHARE = 0.1
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
 
@@ -22,14 +21,6 @@ class Portrait:
     path: Path
     person: str
     split: str
-
-
-class Reject(NamedTuple):
-    """A file that is left out: ``rule`` is one word for counting, ``reason`` a sentence for people."""
-
-    file: str
-    rule: str
-    reason: str
 
 
 class Row(NamedTuple):
@@ -60,8 +51,6 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
     photos = Path(photos)
     if not photos.exists():
         raise BuildError(f"PHOTOS is a folder or a CSV file; there is nothing at {photos}. Check the path.")
-    if not 0 <= validation <= 1 - TEST_SHARE:
-        raise BuildError(f"The validation share is 0 to {1 - TEST_SHARE}; received {validation}.")
     rows, rejects = read_folder(photos) if photos.is_dir() else read_csv(photos)
     rows = [row._replace(person=row.person or person_of(row.file)) for row in rows]
     root = photos if photos.is_dir() else photos.parent
@@ -75,53 +64,10 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
     return portraits[:limit], rejects
 
 
-class Place(NamedTuple):
-    """The split a person was ``given`` by the list (or ""), and the ``split`` that follows."""
-
-    given: str
-    split: str
-
-
-def choose_splits(rows, validation):
-    """A ``Place`` for each row, the same for all rows of a person."""
-    given = {}
-    for row in rows:
-        if row.split:
-            given.setdefault(row.person, row.split)
-    shares = {"test": TEST_SHARE, "validation": validation, "train": 1 - TEST_SHARE - validation}
-    inside = {"validation": validation, "train": 1 - validation}
-    if "validation" in given.values():
-        inside = {"train": 1.0}
-    places = []
-    for row in rows:
-        name = given.get(row.person, "")
-        if name == "train":
-            places.append(Place(name, split_of(row.person, inside)))
-        else:
-            places.append(Place(name, name or split_of(row.person, shares)))
-    return places
-
-
 def read_folder(folder):
     """Rows of all pictures below a folder, in the order of their paths; other files as rejects."""
-    rows, rejects, seen = [], [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:  # A link that leads in a circle.
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        for name in files:
-            file = Path(root, name).relative_to(folder).as_posix()
-            shown = file.encode("utf-8", "backslashreplace").decode()
-            if shown != file:
-                rejects.append(Reject(shown, "name", "its name is not UTF-8; rename it"))
-            elif Path(file).suffix.lower() not in PICTURES:
-                rejects.append(Reject(file, "not_a_picture", "no picture by its suffix"))
-            else:
-                rows.append(Row(file))
-    return sorted(rows), sorted(rejects)
+    files, rejects = list_pictures(folder, PICTURES)
+    return [Row(file) for file in files], rejects
 
 
 def read_csv(path):

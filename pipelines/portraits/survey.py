@@ -1,88 +1,7 @@
-"""Look at every portrait once: find its face, and refuse by name what cannot be used."""
+"""Look at every portrait once: find its face, and keep of those with the same pixels the first."""
 
-import csv
-import functools
-import math
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
-from tqdm.auto import tqdm
-
-from keras_uncover.faces import FaceFinder
-from keras_uncover.images import ImageError, decode_image, read_bytes
-from keras_uncover.mesh import VERTICES, crop_transform
-from pipelines.portraits.record import hash_pixels
-from pipelines.portraits.sources import Reject
-
-SECOND_FACE = 0.5  # A face in the background, less than half as large as the first, is no second portrait.
-SURE = 0.9  # Presence of a second face that counts; grass and cloth reach less.
-MIN_SPAN = 0.5  # Photo pixels that a crop pixel must span at least: a crop is enlarged twice at most.
-MAX_OUTSIDE = 0.05  # Share of the face's points that may lie outside of the photo.
-
-
-@functools.cache
-def load_finder():
-    """The face finder, once a process: compiling it takes seconds."""
-    return FaceFinder()
-
-
-def side(face):
-    """Mean of a face box's width and height, in photo pixels."""
-    x0, y0, x1, y1 = face.box
-    return math.sqrt((x1 - x0) * (y1 - y0))
-
-
-def judge(faces, shape, size):
-    """Why a photo cannot become a record: ``(rule, reason)``, or None if it can.
-
-    Args:
-        faces: list of ``Face``, the largest first.
-        shape: height and width of the photo.
-        size: pixels of the crop's side.
-    """
-    if not faces:
-        return "no_face", "no face was found"
-    largest, *others = [side(face) for face in faces if face.presence >= SURE or face is faces[0]]
-    rivals = [length for length in others if length >= SECOND_FACE * largest]
-    if rivals:
-        found = ", ".join(f"{length:.0f} px" for length in [largest, *rivals])
-        return "several_faces", f"{1 + len(rivals)} faces ({found}); it is not clear who the person is"
-    points = faces[0].points[:VERTICES, :2]
-    span = float(np.linalg.norm(np.asarray(crop_transform(faces[0].points[None]))[0, :, 0]))
-    if span < MIN_SPAN * size:
-        return "too_small", f"a crop of {size} px spans {MIN_SPAN * size:.0f} photo pixels or more; here {span:.0f}"
-    outside = np.mean(((points < 0) | (points > [shape[1], shape[0]])).any(-1))
-    if outside > MAX_OUTSIDE:
-        return "cut_off", f"{100 * outside:.0f} % of the face lies outside of the photo"
-    return None
-
-
-def look(portrait, find, size):
-    """Read one portrait. Returns: ``(face, hash)`` or a ``Reject``."""
-    try:
-        photo = decode_image(read_bytes(portrait.path))
-    except ImageError as error:
-        reason = str(error).replace(str(portrait.path), portrait.file)
-        return Reject(portrait.file, "unreadable", reason)
-    faces = find(photo)
-    refusal = judge(faces, photo.shape[:2], size)
-    return Reject(portrait.file, *refusal) if refusal else (faces[0], hash_pixels(photo))
-
-
-def map_in_order(function, items, workers):
-    """Yield ``function(item)`` in the order of the items, ``workers`` at a time and not far ahead."""
-    if workers == 1:
-        yield from map(function, items)
-        return
-    items, waiting = iter(items), deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+from pipelines.look import look, map_with_bar
+from pipelines.pictures import Reject
 
 
 def survey(portraits, find, size, workers=1):
@@ -99,19 +18,13 @@ def survey(portraits, find, size, workers=1):
     Returns: list of ``(Portrait, Face)``, list of ``Reject``; both in the order of ``portraits``.
     """
     kept, rejects, first = [], [], {}
-    found = map_in_order(lambda portrait: look(portrait, find, size), portraits, workers)
-    for portrait, answer in zip(portraits, tqdm(found, "Finding faces", len(portraits), unit="photo", disable=None)):
+    found = map_with_bar(lambda portrait: look(portrait, find, size), portraits, workers, "Finding faces")
+    for portrait, answer in zip(portraits, found):
         if isinstance(answer, Reject):
             rejects.append(answer)
-        elif answer[1] in first:
-            rejects.append(Reject(portrait.file, "duplicate", f"the same pixels as {first[answer[1]]}"))
+        elif answer.hash in first:
+            rejects.append(Reject(portrait.file, "duplicate", f"the same pixels as {first[answer.hash]}"))
         else:
-            first[answer[1]] = portrait.file
-            kept.append((portrait, answer[0]))
+            first[answer.hash] = portrait.file
+            kept.append((portrait, answer.face))
     return kept, rejects
-
-
-def write_rejects(path, rejects):
-    """Write ``rejects.csv``: file, rule, reason."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Reject._fields, *rejects])

@@ -1,0 +1,144 @@
+"""Images a second of the data pipeline, beside three other ways of reading the same pictures.
+
+    python benchmarks/data.py --shards SHARDS [--seconds 10] [--json benchmarks/results/data.json]
+
+SHARDS is a folder written by ``python -m pipelines.portraits``. The others read its crops, written out as PNG files:
+the bare limit of TensorFlow's decoder on all cores, a plain Python and OpenCV loader, and Keras's own
+``image_dataset_from_directory``. Beside the wall clock stands the processor time, all threads together: on a machine
+that does something else as well, only that one can be compared.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import cv2  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from pipelines.load import load  # noqa: E402
+from pipelines.read import read_records  # noqa: E402
+
+WARM_UP = 6  # batches that are not timed: compiling, filling of buffers
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", required=True, help="folder of TFRecord shards")
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--seconds", type=float, default=10.0, help="timed seconds a row (%(default)s)")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--json", default=str(Path(__file__).parent / "results" / "data.json"), metavar="FILE")
+    return parser.parse_args(arguments)
+
+
+def machine():
+    """What the numbers belong to."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "processor": names[0].split(":")[1].strip() if names else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "load_before": round(os.getloadavg()[0], 2),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+
+
+def measure(batches, images, seconds):
+    """Consume batches of so many images each for a while.
+
+    Returns: dict of images a second by the wall clock and by processor seconds, and cores kept busy.
+    """
+    batches = iter(batches)
+    for _ in range(WARM_UP):
+        next(batches)
+    count, wall, processor = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < seconds or not count:
+        next(batches)
+        count += images
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    return {"per_second": count / wall, "per_cpu_second": count / processor, "cores": processor / wall}
+
+
+def write_crops(shards, split, folder):
+    """Write the crops of a split as PNG files; returns their paths and side."""
+    records, _ = read_records(shards, split, shuffle=False, cache=False, keys=("crop",))
+    paths = []
+    for number, record in enumerate(records.as_numpy_iterator()):
+        paths.append(os.path.join(folder, f"{number:06d}.png"))
+        if not cv2.imwrite(paths[-1], record["crop"][..., ::-1]):
+            raise SystemExit(f"{paths[-1]} could not be written; is the disk full?")
+    return paths, record["crop"].shape[0]
+
+
+def bare_decode(paths, batch_size):
+    """Only TensorFlow's decoder, from bytes in memory, on all cores."""
+    files = tf.data.Dataset.from_tensor_slices([Path(path).read_bytes() for path in paths]).repeat()
+    return files.map(tf.io.decode_png, tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
+
+
+def opencv_loader(paths, batch_size):
+    """A loop as people write it: read, RGB, float, stack."""
+    rng = np.random.default_rng(0)
+    while True:
+        chosen = rng.choice(len(paths), batch_size)
+        yield np.stack([cv2.imread(paths[k])[..., ::-1].astype("float32") / 255.0 for k in chosen])
+
+
+def keras_loader(folder, size, batch_size):
+    """``image_dataset_from_directory`` as documented."""
+    data = keras.utils.image_dataset_from_directory(
+        folder, labels=None, label_mode=None, image_size=(size, size), batch_size=batch_size, verbose=False
+    )
+    return data.repeat().prefetch(2)
+
+
+def read_only(options, cache):
+    """Our records in batches: crop, texture, uv map and hull."""
+    records, _ = read_records(options.shards, options.split, shuffle=True, cache=cache)
+    return records.repeat().batch(options.batch_size, drop_remainder=True).prefetch(2)
+
+
+def list_rows(options, folder):
+    """Yield the name of each row and its batches, made only when their turn comes."""
+    paths, size = write_crops(options.shards, options.split, folder)
+    batch = options.batch_size
+    usual = options.shards, options.split, batch
+    yield "bare PNG decode, all cores", bare_decode(paths, batch)
+    yield "Python and OpenCV", opencv_loader(paths, batch)
+    yield "image_dataset_from_directory", keras_loader(folder, size, batch)
+    yield "reading records (4 images each)", read_only(options, cache=False)
+    yield "reading records, cached", read_only(options, cache=True)
+    yield "reading and swaps", load(*usual, augment=False)
+    yield "whole batch, classify", load(*usual, task="classify")
+    yield "whole batch, reconstruct", load(*usual)
+
+
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    rows, found = {}, machine()
+    print("{processor}, {cores} cores, {gpus} GPUs, load {load_before} at the start".format(**found))
+    print(f"{'':34}{'images/s':>10}{'a CPU-second':>14}{'cores':>7}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, batches in list_rows(options, folder):
+            row = measure(batches, options.batch_size, options.seconds)
+            print("{:34}{per_second:>10,.0f}{per_cpu_second:>14,.0f}{cores:>7.2f}".format(name, **row), flush=True)
+            rows[name] = {key: round(value, 2) for key, value in row.items()}
+    size = read_records(options.shards, options.split, False, cache=False)[0].element_spec["crop"].shape[0]
+    report = {"machine": found, "size": size, "batch_size": options.batch_size, "split": options.split, "rows": rows}
+    Path(options.json).parent.mkdir(parents=True, exist_ok=True)
+    Path(options.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What a batch is made of: synthesised fakes, ready-made fakes, and genuine photos, each beside its own fake.
+
+The number of rows of each kind is fixed, so that shapes are static.
+"""
+
+import collections
+
+import tensorflow as tf
+
+from keras_uncover.swaps import neutral_outside
+
+Rows = collections.namedtuple("Rows", "made ready made_genuine ready_genuine")
+Rows.__doc__ = "Rows of a batch: synthesised and ready-made fakes, and how many genuine photos stand beside each kind."
+TRUTHS = ("target", "donor", "donor_hull", "flow")
+
+
+def count_rows(batch_size, genuine_share, mix=0.0):
+    """Divide a batch. mix: share of ready-made fakes among the fakes; genuine photos come from both alike."""
+    genuine = round(batch_size * genuine_share)
+    fakes = batch_size - genuine
+    if not 0 <= genuine <= fakes or fakes < 2:
+        raise ValueError(
+            "A batch needs at least two fakes and no more genuine photos than fakes; received "
+            f"batch_size={batch_size}, genuine_share={genuine_share}: {fakes} fakes, {genuine} genuine."
+        )
+    ready, ready_genuine = round(fakes * mix), round(genuine * mix)
+    rows = Rows(fakes - ready, ready, genuine - ready_genuine, ready_genuine)
+    if not 0 <= mix <= 1 or rows.made == 1 or (mix > 0 and ready == 0):
+        raise ValueError(
+            "mix must be in 0 .. 1 and leave one ready-made fake at least, and two synthesised ones or none; received "
+            f"mix={mix}: {ready} ready-made and {rows.made} synthesised of {fakes} fakes."
+        )
+    return rows
+
+
+def choose_donors(person):
+    """Whose face each row's photo takes: that of the row before, or of the nearest before it that is somebody else's.
+
+    Args:
+        person: text ``(batch,)``.
+
+    Returns: row numbers int64 ``(batch,)``, and bool ``(batch,)``: False where the whole batch is one person.
+    """
+    count = person.shape[0]
+    rows = tf.range(count)
+    back = (rows[:, None] - rows[None]) % count
+    other = person[:, None] != person[None]
+    return tf.argmin(tf.where(other, back, count), axis=1), tf.reduce_any(other, axis=1)
+
+
+def ready_swap(records):
+    """Records of ready-made fakes as ``make_swaps`` would return them.
+
+    Their flow is not known. A mask that could not be derived, and a donor who is the target, weigh nothing.
+    """
+    keys = ("input", "target", "donor", "donor_hull", "mask")
+    floats = {key: tf.cast(records[key], tf.float32) / 255.0 for key in keys}
+    count, size = records["input"].shape[:2]
+    has_mask = tf.cast(records["has_mask"], tf.float32)
+    return {
+        **floats,
+        "donor": neutral_outside(floats["donor"], floats["donor_hull"]),
+        "mask": floats["mask"] * has_mask[:, None, None, None],
+        "flow": tf.zeros((count, size // 4, size // 4, 3)),
+        "has_donor": tf.cast(records["target_person"] != records["donor_person"], tf.float32),
+        "has_mask": has_mask,
+        "has_flow": tf.zeros(count),
+    }
+
+
+def join(made, ready, rows):
+    """Fakes of both kinds, those first that stand beside their genuine photo."""
+    if made is None or ready is None:
+        return made or ready
+    m, r = rows.made_genuine, rows.ready_genuine
+    return {key: tf.concat([made[key][:m], ready[key][:r], made[key][m:], ready[key][r:]], 0) for key in ready}
+
+
+def add_genuine(swap, count):
+    """Append the first ``count`` genuine photos to their fakes, post-processed by the same draw."""
+    fakes = tf.shape(swap["input"])[0]
+    label = tf.concat([tf.ones(fakes), tf.zeros(count)], 0)
+
+    def append(fake, genuine):
+        return tf.concat([fake, genuine[:count]], 0)
+
+    batch = {key: append(swap[key], swap[key]) for key in TRUTHS}
+    batch["input"] = append(swap["input"], swap["target"])
+    batch["mask"] = append(swap["mask"], tf.zeros_like(swap["mask"]))
+    # That nothing was replaced is known of every genuine photo; a donor and a flow it has none.
+    batch["has_mask"] = append(swap["has_mask"], tf.ones_like(swap["has_mask"]))
+    for key in ("has_donor", "has_flow"):
+        batch[key] = append(swap[key], tf.zeros_like(swap[key]))
+    return batch, label[:, None]
+
+
+def balance(label):
+    """Weights with which genuine photos and fakes weigh the same in a verdict, however many of each there are."""
+    fakes, count = tf.reduce_sum(label), tf.cast(tf.shape(label)[0], tf.float32)
+    genuine = count - fakes
+    both = tf.cast(genuine > 0, tf.float32)
+    weights = 0.5 * count * (label[:, 0] / fakes + (1 - label[:, 0]) / tf.maximum(genuine, 1.0))
+    return both * weights + (1 - both)
+
+
+def to_example(batch, label, task):
+    """Inputs, truths and weights as ``fit`` takes them; truths with a weight a pixel carry it as last channel."""
+    if task == "classify":
+        return batch["input"], {"p_fake": label}, {"p_fake": balance(label)}
+    truth = {
+        "p_fake": label,
+        "mask": batch["mask"],
+        "target": tf.concat([batch["target"], batch["mask"]], -1),
+        "donor": tf.concat([batch["donor"], batch["donor_hull"]], -1),
+        "flow": batch["flow"],
+    }
+    weights = {
+        "p_fake": balance(label),
+        "mask": batch["has_mask"],
+        "target": tf.ones_like(label[:, 0]),
+        "donor": batch["has_donor"],
+        "flow": batch["has_donor"] * batch["has_flow"],
+    }
+    return batch["input"], truth, weights

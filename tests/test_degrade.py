@@ -1,0 +1,209 @@
+"""Post-processing of training: down-sampling, grey, their order, and the same on every backend."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_uncover.augment import (
+    COARSEST,
+    DEGRADE_DRAWS,
+    DRAWS,
+    POST_DRAWS,
+    apply_affine,
+    apply_colour,
+    apply_flip,
+    apply_grey,
+    apply_jpeg,
+    apply_noise,
+    apply_resample,
+    augment,
+    degrade,
+    draw_affine,
+    draw_blur,
+    draw_colour,
+    draw_flip,
+    draw_grey,
+    draw_noise,
+    draw_quality,
+    draw_resample,
+    post_process,
+    resample_matrix,
+)
+from keras_uncover.filters import blur
+
+SIZE = 48
+# What draws nothing: post-processing, then no resampling and no grey.
+CLEAN = [0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0, 0.5, 0, 0.5, 0, 0.5, 0.5]
+# name: (draw, apply, columns that draw takes). Blur's apply is the filter itself, as resampling's is given pixels.
+OPS = {
+    "flip": (draw_flip, apply_flip, 1),
+    "affine": (draw_affine, apply_affine, 4),
+    "blur": (lambda draws: draw_blur(draws, SIZE), blur, 2),
+    "resample": (lambda draws: draw_resample(draws, SIZE), apply_resample, 2),
+    "colour": (draw_colour, apply_colour, 5),
+    "noise": (draw_noise, lambda images, drawn: apply_noise(images, drawn, pictures(images.shape[0], 3) * 6 - 3), 2),
+    "grey": (draw_grey, apply_grey, 1),
+    "jpeg": (draw_quality, apply_jpeg, 2),
+}
+
+
+def numpy(value):
+    return ops.convert_to_numpy(value)
+
+
+def pictures(count=3, seed=0):
+    return np.random.default_rng(seed).random((count, SIZE, SIZE, 3), "float32")
+
+
+def make_draws(count=3, seed=0, columns=DEGRADE_DRAWS):
+    return np.random.default_rng(seed).random((count, columns), "float32")
+
+
+def clean_draws(count=3, **columns):
+    draws = np.tile(np.array(CLEAN, "float32"), (count, 1))
+    for name, value in columns.items():
+        draws[:, int(name[1:])] = value
+    return draws
+
+
+def run_op(name, images, draws):
+    draw, apply, _ = OPS[name]
+    return apply(images, draw(draws))
+
+
+@pytest.mark.parametrize("reduced", [16, 23, 31, 47])
+def test_resampling_agrees_with_opencv(reduced):
+    image = pictures(1)[0]
+    small = cv2.resize(image, (reduced, reduced), interpolation=cv2.INTER_AREA)
+    theirs = cv2.resize(small, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    ours = numpy(apply_resample(image[None], np.array([reduced], "float32")))[0]
+    assert np.abs(ours - theirs).max() < 1e-3
+    assert np.abs(ours - image).mean() > 0.05
+
+
+def test_a_resampling_matrix_by_hand():
+    matrix = numpy(resample_matrix(4, np.array([2.0, 4.0], "float32")))
+    # Two means of two pixels; the outer pixels lie beyond the means' centres, the inner ones a quarter of the way.
+    rows = [[0.5, 0.5, 0, 0], [0.375, 0.375, 0.125, 0.125], [0.125, 0.125, 0.375, 0.375], [0, 0, 0.5, 0.5]]
+    assert np.allclose(matrix[0], rows, atol=1e-6)
+    assert np.allclose(matrix[1], np.eye(4), atol=1e-6)
+    for size in (33, 64):
+        every = numpy(resample_matrix(size, np.arange(1, size + 1, dtype="float32")))
+        assert np.allclose(every.sum(-1), 1, atol=1e-5) and every.min() >= 0
+
+
+def test_draws_of_resampling_and_grey_leave_their_share_alone():
+    draws = ((np.arange(1000) + 0.5) / 1000).astype("float32")
+    reduced = numpy(draw_resample(np.stack([draws, np.full_like(draws, 0.5)], -1), 128))
+    assert (reduced == 128).mean() == 0.7 and set(reduced) == {64, 128}
+    spread = numpy(draw_resample(np.stack([np.full_like(draws, 0.9), draws], -1), 128))
+    assert spread.max() == 128 and spread.min() == round(128 / COARSEST)
+    assert np.array_equal(spread, np.round(spread)) and len(set(spread)) > 80
+    assert numpy(draw_grey(draws[:, None])).mean() == 0.05
+
+
+def test_grey_is_the_luma_of_jpeg():
+    images = pictures(2)
+    result = numpy(apply_grey(images, np.array([True, False])))
+    theirs = cv2.cvtColor(images[0], cv2.COLOR_RGB2GRAY)
+    assert np.abs(result[0] - theirs[..., None]).max() < 1e-5
+    assert np.array_equal(result[1], images[1])
+
+
+def test_what_is_drawn_as_nothing_changes_nothing():
+    images = pictures()
+    (result,) = degrade(images, clean_draws(), pictures())
+    assert np.abs(numpy(result) - images).max() < 1e-6
+
+
+def test_without_resampling_and_grey_it_is_the_post_processing_of_evaluation():
+    images, noise, draws = pictures(), pictures(seed=1), make_draws(seed=2)
+    draws[:, 11], draws[:, 13] = 0.0, 0.5
+    (ours,) = degrade(images, draws, noise)
+    # A coefficient that lies between two steps of JPEG may fall to either side.
+    assert np.abs(numpy(ours) - numpy(post_process(images, draws[:, :POST_DRAWS], noise))).mean() < 1e-4
+    draws[:, 11] = 0.99
+    (other,) = degrade(images, draws, noise)
+    assert np.abs(numpy(ours) - numpy(other)).mean() > 0.01
+
+
+def test_blur_and_resampling_are_one_after_the_other():
+    images, draws = pictures(), clean_draws(c0=0.9, c1=0.8, c11=0.9, c12=0.6)
+    (ours,) = degrade(images, draws, pictures())
+    soft = blur(images, draw_blur(draws[:, 0:2], SIZE))
+    assert np.abs(numpy(ours) - numpy(apply_resample(soft, draw_resample(draws[:, 11:13], SIZE)))).max() < 1e-5
+
+
+def test_a_grey_photo_has_grey_noise_and_stays_grey():
+    draws = clean_draws(c7=0.9, c8=0.9, c9=0.9, c13=0.01)
+    (result,) = degrade(pictures(), draws, pictures(seed=3))
+    result = numpy(result)
+    assert np.abs(result - result.mean(-1, keepdims=True)).max() < 1e-6
+    assert result.std((1, 2)).min() > 0.05
+
+
+def test_pictures_of_an_example_are_treated_alike():
+    images, draws, noise = pictures(), make_draws(seed=4), pictures(seed=5)
+    one, other = degrade(np.concatenate([images, images], -1), draws, noise)
+    assert np.array_equal(numpy(one), numpy(other))
+    assert np.abs(numpy(one) - numpy(degrade(images, draws, noise)[0])).mean() < 1e-4
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_an_op_keeps_the_range_at_its_edges(name):
+    count = OPS[name][2]
+    images = np.stack([np.zeros((SIZE, SIZE, 3)), np.ones((SIZE, SIZE, 3)), pictures(1)[0]]).astype("float32")
+    for value in (0.0, 0.5, np.float32(1 - 2**-24)):
+        result = numpy(run_op(name, images, np.full((3, count), value, "float32")))
+        assert result.shape == images.shape and result.dtype == np.float32
+        assert np.isfinite(result).all() and result.min() >= -1e-6 and result.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_an_op_is_the_same_inside_of_dataset_map(name):
+    import tensorflow as tf
+
+    images, draws = pictures(), make_draws(seed=6, columns=OPS[name][2])
+    data = tf.data.Dataset.from_tensors((images, draws)).map(lambda i, d: run_op(name, i, d))
+    mapped = data.get_single_element().numpy()
+    assert np.abs(mapped - numpy(run_op(name, images, draws))).mean() < 1e-5
+
+
+def make_swap(count=2):
+    rng = np.random.default_rng(7)
+    shapes = {"input": 3, "target": 3, "donor": 3, "mask": 1, "donor_hull": 1}
+    swap = {key: rng.random((count, SIZE, SIZE, channels), "float32") for key, channels in shapes.items()}
+    return {**swap, "flow": rng.random((count, SIZE // 4, SIZE // 4, 3), "float32")}
+
+
+def run_augment(path):
+    """Augment a made-up swap and each op apart; keep the results as ``.npz``."""
+    result = augment(make_swap(), make_draws(2, 8, DRAWS), pictures(2, 9))
+    apart = {f"op_{name}": run_op(name, pictures(), make_draws(seed=6, columns=OPS[name][2])) for name in OPS}
+    np.savez(path, **{key: numpy(value) for key, value in {**result, **apart}.items()})
+
+
+def test_the_same_on_jax(tmp_path):
+    pytest.importorskip("jax", reason="jax is an extra: pip install keras-uncover[jax]")
+    code = "import sys; sys.path.insert(0, 'tests'); import test_degrade; test_degrade.run_augment(sys.argv[1])"
+    root = Path(__file__).resolve().parents[1]
+    results = []
+    for backend in ("jax", "tensorflow"):
+        path = tmp_path / f"{backend}.npz"
+        environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-c", code, path]
+        run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        with np.load(path) as stored:
+            results.append(dict(stored))
+    jax, tensorflow = results
+    assert set(jax) == set(tensorflow) and len(jax) == 6 + len(OPS)
+    for key in jax:
+        assert jax[key].shape == tensorflow[key].shape and jax[key].dtype == tensorflow[key].dtype
+        assert np.abs(jax[key] - tensorflow[key]).mean() < 1e-4, key
