@@ -55,11 +55,20 @@ def test_writing_twice_gives_the_same_bytes_and_keeps_the_card(folder):
 def test_failed_writing_leaves_the_old_preset(folder):
     before = (folder / "manifest.json").read_bytes()
     model = tiny()
-    model.get_layer("dense").set_weights([np.full((4, 3), 1e6), np.zeros(3)])
-    with pytest.raises(WeightsError, match="must be finite and at most 65504"):
+    model.get_layer("dense").set_weights([np.full((4, 3), np.inf), np.zeros(3)])
+    with pytest.raises(WeightsError, match="Weights must be finite"):
         save_preset(model, folder, {"format": 2})
     assert (folder / "manifest.json").read_bytes() == before and load_verified(folder)["format"] == 1
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_what_half_cannot_hold_stays_as_it_is(folder):
+    model = tiny()
+    model.get_layer("dense").set_weights([np.full((4, 3), 72460.5), np.ones(3)])
+    save_preset(model, folder, {"format": 2})
+    copy = tiny()
+    load_weights(copy, folder)
+    np.testing.assert_array_equal(copy.get_layer("dense").get_weights()[0], np.float32(72460.5))
 
 
 def test_manifest_gives_the_real_digests(folder):
