@@ -4,6 +4,7 @@ Data goes to stdout, words for people to stderr. Keras is imported only when the
 """
 
 import argparse
+import gc
 import os
 import sys
 from importlib import metadata
@@ -112,6 +113,8 @@ def probability(text):
 def predict(arguments):
     """Run ``predict``; returns the exit code."""
     inputs = check_arguments(arguments)
+    # Building networks makes millions of objects that all stay: looking for garbage among them costs seconds.
+    gc.set_threshold(200_000, 20, 100)
     from keras_uncover.console import hushed_start
     from keras_uncover.weights import WeightsError
 

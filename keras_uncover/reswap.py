@@ -30,6 +30,10 @@ class SwapAgain(layers.Layer):
         pixels = match_colours(pixels, target, weight)
         return target * (1.0 - weight) + pixels * weight
 
+    def compute_output_shape(self, input_shape):
+        """Said here, or Keras would trace all of the above once more to find it out, which takes seconds."""
+        return input_shape[0]
+
 
 class Compare(layers.Layer):
     """``[crop, reswap, mask]`` to mean SSIM and mean absolute difference inside the mask, ``(batch, 2)``."""
@@ -45,6 +49,9 @@ class Compare(layers.Layer):
         difference = ops.mean(ops.abs(reswap - crop), axis=-1, keepdims=True)
         difference = ops.sum(difference * mask, axis=(1, 2, 3)) / (ops.sum(mask, axis=(1, 2, 3)) + 1e-6)
         return ops.stack([similarity, difference], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 2)
 
 
 def build_reswap(size):
