@@ -1,97 +1,258 @@
 """Measure a classifier or reconstructor on people it has never seen, beside baselines that need no network.
 
-    python evaluate_keras.py small SHARDS --split test
-    python evaluate_keras.py runs/small SHARDS --split validation --json numbers.json
+    python evaluate_keras.py small SHARDS
+    python evaluate_keras.py runs/mine SHARDS --split validation --json numbers.json --figures figures
+    python evaluate_keras.py runs/mine SHARDS --calibrate 0.05
 
-MODEL is a preset's name, a preset folder or a run folder. Fakes are full-strength swaps of whole faces, one a person
-and family, of a stated seed; genuine photos are the same people's. Both get the same post-processing draws.
-Intervals are 95 %, over people.
+MODEL is a preset's name, a preset folder or a run folder. The headline mixes all swap families but `self`: one
+full-strength swap of a whole face a person and family, post-processed by a draw that a genuine photo of the same
+person shares. Baselines get the true mask and landmarks; those that need training people take them from --train, else
+from the train split of SHARDS. Identity is judged by a network that was never part of a loss. Intervals are 95 %, over
+people in both roles.
 """
 
 import argparse
 import json
 import os
+from dataclasses import dataclass, field
+from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_uncover import evaluation  # noqa: E402
+from keras_uncover import costs, evaluation, report, report_text  # noqa: E402
+from keras_uncover.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.calibrated import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.gallery import Gallery  # noqa: E402
+from keras_uncover.judge import Judge  # noqa: E402
+from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
+from keras_uncover.progress import Progress  # noqa: E402
+from keras_uncover.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.swaps import FAMILIES  # noqa: E402
 from keras_uncover.uncoverer import Uncoverer  # noqa: E402
-from pipelines.pairs import fixed_swaps, read_people  # noqa: E402
+from keras_uncover.weights import WeightsError  # noqa: E402
+from pipelines.pairs import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+
+LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
+STRENGTHS = (0.75, 0.5)
 
 
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
     parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--pairs", type=int, help="fakes a family; default one a person")
+    parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
+    parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
+    parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
     parser.add_argument("--seed", type=int, default=1, help="of pairs, swaps and post-processing (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write every number there")
+    parser.add_argument("--figures", metavar="DIR", help="draw examples and curves there")
+    parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
+                        "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
     return parser.parse_args(arguments)
 
 
-def measure(uncoverer, people, seed, pairs, post_processed):
-    """All rows of one condition: genuine photos, and fakes by family."""
-    options = dict(seed=seed, pairs=pairs, post_processed=post_processed)
-    batches = {family: list(fixed_swaps(people, family, **options)) for family in FAMILIES}
-    genuine = evaluation.join(
-        evaluation.score_genuine(uncoverer, batch["target"], batch["person"]) for batch in batches["mesh"]
+@dataclass
+class Setting:
+    """Who is measured on whom: a model, the people of a split, and the families of fakes that can be made."""
+
+    uncoverer: Uncoverer
+    people: dict
+    seed: int
+    pairs: int | None
+    resynthesise: object = None
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def families(self):
+        """All families; ``resynth`` only with an autoencoder to pass through."""
+        return [name for name in FAMILIES if name != "resynth" or self.resynthesise]
+
+    @property
+    def mixed(self):
+        """Families of the headline: those with somebody else's face."""
+        return [name for name in self.families if name != "self"]
+
+    def fakes(self, families, **options):
+        """Batches of one family's fixed swaps, or, given several, of one fake a person, the families in turn."""
+        options = {"seed": self.seed, "resynthesise": self.resynthesise, **options}
+        if isinstance(families, str):
+            return fixed_swaps(self.people, families, pairs=self.pairs, **options)
+        return mixed_swaps(self.people, families, **options)
+
+    def photos(self, numbers=(None,)):
+        """Batches of everybody's own photo, under each of some post-processing draws."""
+        return (batch for number in numbers for batch in genuine_photos(self.people, self.seed, number))
+
+    def score(self, batches, words, score=evaluation.score_fakes, **options):
+        """Rows of all batches."""
+        batches = self.progress.follow(batches, words)
+        return evaluation.join(score(self.uncoverer, batch, **options) for batch in batches)
+
+
+def prepare(model, shards, split, pairs, seed, calibrated=True):
+    """Load the model and the people; say what is missing."""
+    uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
+    setting = Setting(uncoverer, read_sized(shards, split, uncoverer.size), seed, pairs)
+    try:
+        setting.resynthesise = load_autoencoder()
+    except WeightsError as error:
+        setting.progress.warn(f"the family resynth is left out: {error}")
+    return setting
+
+
+def read_sized(shards, split, size):
+    """The people of a split, whose crops must have the side that the model takes."""
+    people = read_people(shards, split)
+    if people["crop"].shape[1] != size:
+        raise ValueError(
+            f"Shards must hold crops of the model's side, {size} px; {shards} holds {people['crop'].shape[1]} px. Build "
+            f"others: python -m pipelines.portraits PHOTOS SHARDS --size {size}."
+        )
+    return people
+
+
+def make_bench(setting, train):
+    """Judge, gallery, and what the baselines learn from training people."""
+    judge, faces = Judge.from_preset("judge"), None
+    try:
+        faces = TrainFaces(read_sized(train, "train", setting.uncoverer.size), setting.seed)
+    except ValueError as error:
+        setting.progress.warn(f"the baselines {', '.join(TRAINED)} are null: {error}")
+    setting.progress.say("judge, gallery and baselines: ready")
+    return evaluation.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
+
+
+def detection_rows(setting):
+    """Scores of the headline's photos and fakes: what a calibration is fitted to.
+
+    Returns: dict of ``p_fake``, ``person`` and ``donor_person``, the last empty for genuine photos.
+    """
+    batches = [*setting.photos(range(POSTS)), *(b for f in setting.mixed for b in setting.fakes(f, post_processed=True))]
+    return setting.score(batches, "detection", evaluation.score_detection)
+
+
+def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
+    """Fit a calibration on the validation people, measure it on another split's, write it into the preset.
+
+    Returns: the entries of ``config.json`` that were written.
+    """
+    setting = prepare(model, shards, "validation", pairs, seed, calibrated=False)
+    rows = {"validation": detection_rows(setting)}
+    if split != "validation":
+        setting.people = read_sized(shards, split, setting.uncoverer.size)
+        rows[split] = detection_rows(setting)
+    return write_calibration(
+        model, rate, rows, shards=Path(shards).resolve().name, seed=seed, families=setting.mixed
     )
-    fakes = {name: evaluation.join(evaluation.score_swaps(uncoverer, b) for b in bs) for name, bs in batches.items()}
-    swapped = evaluation.join([{k: fakes[name][k] for k in ("p_fake", "person")} for name in ("mesh", "affine")])
+
+
+def measure_families(setting, genuine, bench):
+    """Rows of every family's fakes, and the numbers of each family."""
+    options = dict(post_processed=True)
+    fakes = {name: setting.score(setting.fakes(name, **options), name, bench=bench) for name in setting.families}
+    numbers = {name: report.family_numbers(genuine, rows) for name, rows in fakes.items()}
+    if "resynth" in fakes:
+        painted = (evaluation.own_genuine(batch) for batch in setting.fakes("resynth", **options))
+        painted = setting.score(painted, "genuine photos, painted again", evaluation.score_genuine)
+        numbers["resynth"]["detection_against_painted"] = report.detection(painted, fakes["resynth"])
+    return fakes, numbers
+
+
+def measure_strengths(setting, genuine):
+    """Weaker fakes, and fakes with the masks and strengths of training: one a person, the families in turn."""
+    kinds = {f"strength_{strength:g}": (LINEAR, {"strength": strength}) for strength in STRENGTHS}
+    kinds["as_in_training"] = (setting.mixed, {"plain": False})
     return {
-        "detection": evaluation.detection(genuine, swapped),
-        "families": {
-            name: {"detection": evaluation.detection(genuine, rows), **evaluation.summarise(rows)}
-            for name, rows in fakes.items()
-        },
-        "genuine": evaluation.summarise(genuine),
+        name: report.condition_numbers(
+            genuine, setting.score(setting.fakes(families, post_processed=True, **options), name)
+        )
+        for name, (families, options) in kinds.items()
     }
 
 
-def describe(name, condition):
-    """One condition's numbers as lines of text."""
-    found = condition["detection"]
-    low, high = found["auc"]["interval"]
-    yield f"{name}: AUC {found['auc']['value']:.3f} [{low:.3f}, {high:.3f}], EER {found['eer']:.3f}, " + (
-        f"TPR at 1 % FPR {found['tpr_at_fpr_1']:.3f} (mesh and affine against genuine)"
-    )
-    for family, rows in condition["families"].items():
-        yield f"  {family}: AUC {rows['detection']['auc']['value']:.3f}"
-        for key, entry in rows.items():
-            if key != "detection":
-                yield f"    {key:24} {entry['value']:.4f} [{entry['interval'][0]:.4f}, {entry['interval'][1]:.4f}]"
-    for key, entry in condition["genuine"].items():
-        yield f"  genuine {key:20} {entry['value']:.4f} [{entry['interval'][0]:.4f}, {entry['interval'][1]:.4f}]"
+def measure_robustness(setting, fakes):
+    """Everybody's photo and one fake under one kind of damage at a time."""
+    numbers = {}
+    for name, condition in conditions().items():
+        photos = (damage_batch(batch, *condition, setting.seed) for batch in setting.photos())
+        genuine = setting.score(photos, f"{name}, genuine", evaluation.score_genuine)
+        hurt = (damage_batch(batch, *condition, setting.seed) for batch in fakes)
+        numbers[name] = report.condition_numbers(genuine, setting.score(hurt, f"{name}, fakes"))
+    return numbers
 
 
-def evaluate(model, shards, split="test", seed=1, pairs=None):
+def evaluate(model, shards, split="test", train=None, pairs=None, seed=1, figures=None):
     """Every number of a model on one split, ready for JSON."""
-    uncoverer = Uncoverer.from_preset(model)
-    people = read_people(shards, split)
-    total = len(people["person"])
-    report = {
+    setting = prepare(model, shards, split, pairs, seed)
+    uncoverer, people = setting.uncoverer, setting.people
+    reconstructs = uncoverer.config["kind"] == "reconstructor"
+    cost = costs.measure_cost(uncoverer, people["crop"])
+    bench = make_bench(setting, train or shards) if reconstructs else None
+    genuine = setting.score(setting.photos(range(POSTS)), "genuine photos", evaluation.score_genuine)
+    fakes, families = measure_families(setting, genuine, bench)
+    headline = evaluation.join_common(fakes[name] for name in setting.mixed)
+    one_each = list(setting.fakes(setting.mixed))
+    reswap = None
+    if reconstructs:
+        rows = setting.score([*setting.photos(), *one_each], "re-swap", evaluation.score_reswap)
+        reswap = report.reswap_numbers(rows)
+    numbers = {
         "model": uncoverer.name,
         "kind": uncoverer.config["kind"],
         "weights_sha256": uncoverer.weights_sha256,
+        "judge": report.FEATURES if reconstructs else None,
         "split": split,
-        "n_people": total,
-        "n_pairs": min(pairs or total, total),
+        "n_people": len(people["person"]),
+        "n_pairs": count_pairs(len(people["person"]), pairs),
         "seed": seed,
+        "families_mixed": setting.mixed,
+        "n_genuine": len(genuine["p_fake"]),
+        **report.family_numbers(genuine, headline),
+        "genuine": report.genuine_numbers(genuine),
+        "reswap": reswap,
+        "families": families,
+        "strengths": measure_strengths(setting, genuine),
+        "robustness": measure_robustness(setting, one_each),
+        "fits": bench.faces.fits() if bench and bench.faces else None,
+        "cost": cost,
+        "warnings": setting.progress.warnings,
     }
-    for name, post_processed in (("clean", False), ("post_processed", True)):
-        report[name] = measure(uncoverer, people, seed, pairs, post_processed)
-        print("\n".join(describe(name, report[name])), flush=True)
-    return report
+    if figures:
+        draw_figures(figures, setting, bench, numbers, genuine, fakes)
+    return numbers
+
+
+def draw_figures(folder, setting, bench, numbers, genuine, fakes):
+    """Draw curves, and for a reconstructor examples: the best, the median and the worst, made once more."""
+    from keras_uncover import evaluation_figures, examples  # Import matplotlib, which numbers alone do without.
+
+    headline = evaluation.join_common(fakes[name] for name in setting.mixed)
+    evaluation_figures.save_curves(folder, numbers, genuine["p_fake"], headline["p_fake"])
+    if bench is None:
+        return
+    chosen = examples.choose({name: fakes[name] for name in setting.mixed})
+    best = numbers["target"]["best_baseline"]
+    cells = []
+    for rank, family, row, distances in chosen:
+        swap = next(iter(setting.fakes(family, rows=[row], post_processed=True)))
+        cells.append((f"{rank}\n{family}", distances, examples.pictures(setting.uncoverer, swap, bench.faces, best)))
+    evaluation_figures.save_examples(folder, cells, best)
+    setting.progress.say(f"figures in {folder}")
 
 
 def main(arguments=None):
-    options = parse_arguments(arguments)
-    report = evaluate(options.model, options.shards, options.split, options.seed, options.pairs)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
+    options = vars(parse_arguments(arguments))
+    path, rate = options.pop("json"), options.pop("calibrate")
+    if rate is None:
+        numbers = evaluate(**options)
+        print("\n".join(report_text.describe(numbers)))
+    else:
+        numbers = calibrate(rate=rate, **{key: options[key] for key in ("model", "shards", "split", "pairs", "seed")})
+        print(describe_calibration(numbers))
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(numbers, file, indent=1, allow_nan=False)
+            file.write("\n")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("run", help="new folder for the run")
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
-    parser.add_argument("--init", metavar="FOLDER", help="run or preset whose encoder and verdict to start from")
+    parser.add_argument("--init", metavar="FOLDER", help="run or preset to start from: its encoder and verdict, and decoders if it has them")
     parser.add_argument("--steps", type=int, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
     parser.add_argument("--steps-per-epoch", type=int, default=500, help="steps between validations (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=16, help="examples a step, over all replicas (%(default)s)")
@@ -33,6 +33,9 @@ def parse_arguments(arguments=None):
     parser.add_argument("--genuine", type=float, default=0.25, help="share of genuine photos (%(default)s)")
     parser.add_argument("--swap-pairs", metavar="PAIRS", help="folder of ready-made fakes to mix in")
     parser.add_argument("--mix", type=float, default=0.3, help="their share of the fakes (%(default)s)")
+    parser.add_argument("--autoencoder", default="autoencoder", metavar="FOLDER",
+                        help="preset or folder for swaps of the family resynth; none: without them (%(default)s)")
+    parser.add_argument("--morphs", type=float, default=0.0, help="share of donors mixed of two people (%(default)s)")
     parser.add_argument("--strategy", choices=("auto", "one", "mirrored"), default="auto")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
@@ -53,7 +56,8 @@ def choose_strategy(name):
 def main(arguments=None):
     options = parse_arguments(arguments)
     data = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
-    data.update(swap_pairs=options.swap_pairs, mix=options.mix)
+    data.update(swap_pairs=options.swap_pairs, mix=options.mix, morph_share=options.morphs)
+    data.update(autoencoder=None if options.autoencoder == "none" else options.autoencoder)
     train = load(options.shards, "train", **data)
     validation = load(options.shards, "validation", training=False, **data)
     per_epoch = min(options.steps_per_epoch, options.steps)

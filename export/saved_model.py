@@ -4,7 +4,7 @@
     python -m export.saved_model runs/small served/keras_uncover --version 7
 
 One signature so far, ``crops``: aligned crops, float32 ``(n, size, size, 3)`` in [0, 1], to the network's outputs by
-name. Finding and aligning faces happens before it, by ``keras_uncover``.
+name, ``p_fake`` calibrated where the preset is. Finding and aligning faces happens before it, by ``keras_uncover``.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from keras_uncover.calibrated import calibrate_model  # noqa: E402
 from keras_uncover.presets import build_from_folder  # noqa: E402
 from keras_uncover.weights import WeightsError  # noqa: E402
 
@@ -77,7 +78,7 @@ def export(preset, served, version=None):
         ExportError: the version exists already, or does not answer as the preset does.
         WeightsError: there is no such preset, or it was altered.
     """
-    model, _ = build_from_folder(preset)
+    model = calibrate_model(*build_from_folder(preset))
     served = Path(served)
     version = next_version(served) if version is None else version
     place = served / str(version)

@@ -3,6 +3,7 @@
 The question is whether a face was *swapped in*. A portrait that is generated as a whole counts as genuine.
 """
 
+import copy
 import math
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -19,8 +20,10 @@ VERDICT_WORDS = {
 
 CSV_HEADER = (
     "file", "sha256", "face_index", "bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1", "verdict", "p_fake", "threshold",
-    "mask_area", "reswap_ssim", "reswap_residual", "outputs_target", "outputs_donor", "outputs_mask",
-    "outputs_reswap", "outputs_figure", "model", "warnings", "seconds", "error_rule", "error_received", "error_hint",
+    "error_rates_split", "error_rates_n_people", "error_rates_false_alarm", "error_rates_false_alarm_n",
+    "error_rates_miss", "error_rates_miss_n", "mask_area", "reswap_ssim", "reswap_residual", "outputs_target",
+    "outputs_donor", "outputs_mask", "outputs_reswap", "outputs_figure", "model", "warnings", "seconds",
+    "error_rule", "error_received", "error_hint",
 )
 
 
@@ -39,6 +42,8 @@ class FaceAnswer:
         model: name of the preset or folder that answered.
         warnings: sentences that the reader of the verdict must know.
         seconds: time that the answer took.
+        error_rates: how often verdicts at this threshold were wrong, as ``calibrated.error_rates`` gives it; None
+            where that was not measured, and for ``no_face``.
         crop, target, donor, reswap_image: float32 ``(size, size, 3)`` in [0, 1], RGB, or None.
         mask: float32 ``(size, size)`` in [0, 1], or None.
     """
@@ -58,6 +63,7 @@ class FaceAnswer:
     target: object = field(default=None, repr=False)
     donor: object = field(default=None, repr=False)
     reswap_image: object = field(default=None, repr=False)
+    error_rates: dict | None = field(default=None, repr=False)
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:
@@ -111,6 +117,7 @@ class Result:
     target = property(attrgetter("main.target"))
     donor = property(attrgetter("main.donor"))
     reswap_image = property(attrgetter("main.reswap_image"))
+    error_rates = property(attrgetter("main.error_rates"))
 
 
 def decide(p_fake, threshold, band=None):
@@ -147,6 +154,28 @@ def format_score(p_fake, threshold):
     return text
 
 
+def describe_rates(rates):
+    """Error rates as a sentence, with n and the split's name.
+
+    Args:
+        rates: as ``calibrated.error_rates`` gives it.
+    """
+    split, unsure = rates["split"], [rates["uncertain_genuine"], rates["uncertain_fake"]]
+
+    def share(entry):
+        low, high = (100 * end for end in entry["interval"])
+        return f"{100 * entry['value']:.1f} % ({low:.1f} to {high:.1f}) of {entry['n']}"
+
+    text = (
+        f"at this threshold {share(rates['false_alarm'])} genuine {split} photos were called fake and "
+        f"{share(rates['miss'])} fakes were called genuine"
+    )
+    if any(entry["value"] for entry in unsure):
+        first, second = (f"{100 * entry['value']:.1f} %" for entry in unsure)
+        text += f"; {first} and {second} were too close to call"
+    return text
+
+
 def finite(value, digits=None):
     """A plain float, or None where there is no number (JSON knows neither NaN nor infinity)."""
     if value is None or not math.isfinite(value):
@@ -180,6 +209,7 @@ def face_record(result, answer, paths):
         "verdict": answer.verdict,
         "p_fake": finite(answer.p_fake),
         "threshold": finite(answer.threshold),
+        "error_rates": None if answer.error_rates is None else copy.deepcopy(answer.error_rates),
         "mask_area": finite(answer.mask_area, 6),
         "reswap": None if reswap is None else {key: finite(reswap[key], 6) for key in ("ssim", "residual")},
         "outputs": {kind: None if paths.get(kind) is None else str(paths[kind]) for kind in OUTPUT_KINDS},
@@ -207,5 +237,10 @@ def csv_row(record):
     flat.update(zip(("bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1"), record.get("bbox") or ()))
     for group in ("reswap", "outputs", "error"):
         flat.update({f"{group}_{key}": value for key, value in (record.get(group) or {}).items()})
+    for key, value in (record.get("error_rates") or {}).items():
+        rate = isinstance(value, dict)
+        flat[f"error_rates_{key}"] = value["value"] if rate else value
+        if rate:
+            flat[f"error_rates_{key}_n"] = value["n"]
     flat["warnings"] = "; ".join(record.get("warnings", ()))
     return ["" if flat.get(column) is None else flat[column] for column in CSV_HEADER]

@@ -11,7 +11,7 @@ from keras import ops
 from keras_uncover.filters import apply_separable, blur, gaussian_matrix
 from keras_uncover.geometry import invert_transform, pixel_grid, sample, transform_points
 from keras_uncover.jpeg import jpeg
-from keras_uncover.swaps import as_is, between
+from keras_uncover.steps import as_is, between
 
 # Uniform numbers that one example takes.
 POST_DRAWS = 11  # by post_process

@@ -1,4 +1,4 @@
-"""The command line: ``keras-uncover predict PHOTO...``.
+"""The command line: ``keras-uncover predict PHOTO...`` and ``keras-uncover card [NAME]``.
 
 Data goes to stdout, words for people to stderr. Keras is imported only when there is a photo to answer.
 """
@@ -59,11 +59,13 @@ def build_parser():
     parser = argparse.ArgumentParser(
         prog="keras-uncover",
         description="Say whether a face in a photo was swapped in, show where, and recover both source images.",
-        epilog=EXAMPLES + "\nkeras-uncover predict --help tells more.",
+        epilog=EXAMPLES + "  keras-uncover card small\n\nkeras-uncover COMMAND --help tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"keras-uncover {read_version()}")
-    add_predict(parser.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_predict(commands)
+    add_card(commands)
     return parser
 
 
@@ -97,6 +99,37 @@ def add_predict(commands):
         "--threshold", type=probability, metavar="P", help="p_fake from which on a face is called fake, 0 to 1"
     )
     parser.set_defaults(run=predict, fail=parser.error)
+
+
+def add_card(commands):
+    """Add the command ``card``."""
+    parser = commands.add_parser(
+        "card",
+        help="tell what a preset is, how well it does and what it must not be used for",
+        description="Print a preset's card: its data, licence, measured numbers, failures and forbidden uses.\n"
+        "Without NAME, list the presets that ship.",
+        epilog="examples:\n  keras-uncover card\n  keras-uncover card small\n"
+        "\nexit codes:\n  0  printed\n  4  there is no such preset, or it has no card\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help="a preset that ships, or a preset folder")
+    parser.set_defaults(run=card)
+
+
+def card(arguments):
+    """Run ``card``; returns the exit code."""
+    from keras_uncover.cards import list_cards, read_card
+    from keras_uncover.weights import WeightsError
+
+    try:
+        text = list_cards() if arguments.name is None else read_card(arguments.name)
+    except WeightsError as error:
+        print(f"keras-uncover: {error}", file=sys.stderr)
+        return WEIGHTS
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # A card is UTF-8; the terminal may not be.
+    print(text.rstrip("\n"), flush=True)
+    return DONE
 
 
 def probability(text):

@@ -2,10 +2,19 @@
 
 Statistics are matched in Oklab (B. Ottosson, "A perceptual color space for image processing", 2020): lightness and the
 two opponent axes are nearly independent there, so matching mean and deviation an axis keeps hues natural.
+Whatever is matched, what comes out is a *curve* for each channel, which is then applied to all pixels at once.
 """
+
+import collections
 
 import numpy as np
 from keras import ops
+
+Curve = collections.namedtuple("Curve", "gain offset bends")
+Curve.__doc__ = """A broken line for each channel: ``offset + gain * x + sum of bend * max(x - knot, 0)``.
+
+gain, offset: float32 ``(batch, 1, 1, channels)``. bends: tuple of ``(knot, bend)``, each of that shape.
+"""
 
 _RGB_TO_LMS = np.array(
     [
@@ -78,7 +87,20 @@ def match_colours(images, references, mask):
 
 def match_moments(images, references, mask):
     """Give each channel of ``images`` the mean and, within limits, the deviation of ``references`` inside a mask."""
+    return apply_curve(images, match_line(images, references, mask))
+
+
+def match_line(images, references, mask):
+    """The straight ``Curve`` that ``match_moments`` applies."""
     mean, deviation = masked_moments(images, mask)
     to_mean, to_deviation = masked_moments(references, mask)
-    ratio = ops.clip(to_deviation / deviation, 0.4, 2.5)
-    return (images - mean) * ratio + to_mean
+    gain = ops.clip(to_deviation / deviation, 0.4, 2.5)
+    return Curve(gain, to_mean - mean * gain, ())
+
+
+def apply_curve(images, curve):
+    """Send every channel through its curve. images: float32 ``(batch, height, width, channels)``, any range."""
+    result = images * curve.gain + curve.offset
+    for knot, bend in curve.bends:
+        result = result + bend * ops.maximum(images - knot, 0.0)
+    return result

@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from contextlib import contextmanager
 
-from keras_uncover.answers import VERDICT_WORDS, format_score
+from keras_uncover.answers import VERDICT_WORDS, describe_rates, format_score
 
 CLEAR_LINE = "\r\x1b[K"
 START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
@@ -93,6 +93,8 @@ def describe(record):
     if record["p_fake"] is not None:
         score = f" (p_fake {format_score(record['p_fake'], record['threshold'])}, threshold {record['threshold']:g})"
     lines = [f"{record['file']}{place}: {verdict.replace('_', ' ').upper()}, {VERDICT_WORDS[verdict]}{score}"]
+    if record["error_rates"] is not None:
+        lines.append(f"  {describe_rates(record['error_rates'])}")
     if verdict in ("fake", "uncertain") and record["mask_area"] is not None:
         lines.append(f"  the mask covers {100 * record['mask_area']:.1f} % of the crop")
     written = [path for path in record["outputs"].values() if path is not None]

@@ -39,6 +39,18 @@ def apply_separable(images, rows, columns):
     return ops.reshape(wide, (-1, new_height, new_width, channels))
 
 
+def both_ways(matrix, planes):
+    """Multiply pictures of one channel by the same matrix along y and along x; cheaper than with a channel axis.
+
+    Args:
+        matrix: float32 ``(new, old)`` or ``(batch, new, old)``.
+        planes: float32 ``(batch, old, old)``.
+
+    Returns: float32 ``(batch, new, new)``.
+    """
+    return ops.matmul(ops.matmul(matrix, planes), ops.swapaxes(ops.convert_to_tensor(matrix), -1, -2))
+
+
 def blur(images, sigma):
     """Gaussian blur with its own ``sigma`` (pixels, float32 ``(batch,)``) for every square picture of a batch."""
     weights = gaussian_matrix(images.shape[1], sigma)

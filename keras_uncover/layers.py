@@ -107,21 +107,37 @@ class Blend(keras.layers.Layer):
 
 
 class Recolour(keras.layers.Layer):
-    """Apply a colour map and a residual: ``[image, colour (gain and bias, 6 channels), residual]``.
+    """Apply a colour map: ``[image (b, s, s, 3), colour (b, s, s, 6): gain and bias before squashing]``.
 
-    The result is in [0, 1] but for a hundredth of what lies beyond.
+    Gains are between 1/e and e, biases between -1 and 1. The result is not clipped.
     """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs, dtype="float32")
 
     def call(self, inputs):
-        image, colour, residual = inputs
+        image, colour = inputs
         gain, bias = ops.exp(ops.tanh(colour[..., :3])), ops.tanh(colour[..., 3:])
-        # A hard clip would stop the gradient of every pixel outside of the range; a leak leads it back in.
-        value = image * gain + bias + residual
-        inside = ops.clip(value, 0.0, 1.0)
-        return inside + 0.01 * (value - inside)
+        return image * gain + bias
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+class SoftClip(keras.layers.Layer):
+    """Clip to [0, 1] but for a hundredth of what lies beyond.
+
+    A hard clip would stop the gradient of every pixel outside of the range; the leak leads it back in.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+
+    def call(self, values):
+        inside = ops.clip(values, 0.0, 1.0)
+        return inside + 0.01 * (values - inside)
 
     def get_config(self):
         config = super().get_config()

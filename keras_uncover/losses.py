@@ -152,7 +152,8 @@ def reconstructor_losses():
         "target": WeightedSum([(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())], name="target_loss"),
         "donor": WeightedSum([(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())], name="donor_loss"),
         "flow": RegionL1(inside=1.0, name="flow_loss"),
+        "seen": RegionL1(inside=1.0, name="seen_loss"),
     }
 
 
-RECONSTRUCTOR_WEIGHTS = {"p_fake": 0.5, "mask": 1.0, "target": 2.0, "donor": 2.0, "flow": 10.0}
+RECONSTRUCTOR_WEIGHTS = {"p_fake": 0.5, "mask": 1.0, "target": 2.0, "donor": 2.0, "flow": 10.0, "seen": 2.0}

@@ -49,6 +49,16 @@ def crop_transform(points):
     return fit_similarity(template, anchors)
 
 
+def mirror_points(points):
+    """Mesh points of a mirrored crop, each under the name that it has on that side of the face.
+
+    Args:
+        points: ``(n, 468, 2 or 3)``, unit coordinates of the crop.
+    """
+    mirrored = points[:, mean_mesh().mirror]
+    return np.concatenate([1.0 - mirrored[..., :1], mirrored[..., 1:]], axis=-1).astype("float32")
+
+
 def plane_coefficients(corners, values):
     """Per triangle, the coefficients of ``value = a x + b y + c`` through its three corners.
 

@@ -1,4 +1,6 @@
-"""Metrics that are watched while training: plain means over examples, the same on every number of replicas."""
+"""Metrics of pictures that are watched while training: means over examples, the same on every number of replicas."""
+
+import math
 
 import keras
 from keras import ops
@@ -46,6 +48,19 @@ class RegionSimilarity(MaskedMean):
         similarity = ops.mean(ssim_map(answer, truth), axis=-1, keepdims=True)
         weight = weigh_windows(weight, 1)
         return ops.sum(similarity * weight, axis=AXES) / (ops.sum(weight, axis=AXES) + 1e-6)
+
+
+class RegionPSNR(MaskedMean):
+    """Mean peak signal-to-noise ratio inside the region, in dB, of pictures in [0, 1].
+
+    An example's mean squared error is taken over the region's pixels and all channels before the logarithm, and is
+    never counted as less than 1e-10: a perfect answer has 100 dB, not infinity.
+    """
+
+    def values(self, truth, answer, weight):
+        squares = ops.mean(ops.square(truth - answer), axis=-1, keepdims=True)
+        error = ops.sum(squares * weight, axis=AXES) / (ops.sum(weight, axis=AXES) + 1e-6)
+        return -10.0 / math.log(10.0) * ops.log(ops.maximum(error, 1e-10))
 
 
 class MaskIoU(keras.metrics.Metric):

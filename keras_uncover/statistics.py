@@ -1,6 +1,9 @@
-"""Numbers of an evaluation, in NumPy: ranking measures and intervals over people."""
+"""Numbers of an evaluation, in NumPy: ranking measures, calibration, and intervals over people."""
 
 import numpy as np
+
+DRAWS = 1000  # of people, for an interval
+BINS = 15  # of a reliability curve
 
 
 def auc(genuine, fake):
@@ -25,12 +28,20 @@ def tpr_at_fpr(genuine, fake, fpr):
     return float(np.mean(np.asarray(fake, float) > threshold))
 
 
+def error_rates(genuine, fake):
+    """Error rates at every threshold that tells scores apart, lowest first; what reaches it is called fake.
+
+    Returns: false alarms (share of genuine scores) and misses (share of fake scores), each ``(cuts,)``.
+    """
+    genuine, fake = np.sort(np.asarray(genuine, float)), np.sort(np.asarray(fake, float))
+    cuts = np.concatenate([[-np.inf], np.unique(np.concatenate([genuine, fake])), [np.inf]])
+    false_alarm = 1.0 - np.searchsorted(genuine, cuts, "left") / len(genuine)
+    return false_alarm, np.searchsorted(fake, cuts, "left") / len(fake)
+
+
 def equal_error_rate(genuine, fake):
     """The error rate where as many genuine photos are called fake as fakes genuine, linearly between thresholds."""
-    genuine, fake = np.asarray(genuine, float), np.asarray(fake, float)
-    cuts = np.concatenate([[-np.inf], np.unique(np.concatenate([genuine, fake])), [np.inf]])
-    false_alarm = np.array([np.mean(genuine >= cut) for cut in cuts])
-    miss = np.array([np.mean(fake < cut) for cut in cuts])
+    false_alarm, miss = error_rates(genuine, fake)
     place = int(np.argmax(miss >= false_alarm))
     if place == 0:
         return float(false_alarm[0])
@@ -39,28 +50,96 @@ def equal_error_rate(genuine, fake):
     return float(false_alarm[place - 1] + share * (false_alarm[place] - false_alarm[place - 1]))
 
 
-def bootstrap(people, measure, draws=1000, seed=0):
-    """A percentile interval of 95 % over people: whoever is drawn brings all of their examples.
+def reliability(genuine, fake, bins=BINS):
+    """What scores promise and what is true, with genuine photos and fakes weighing the same in all.
 
     Args:
-        people: a person's name for each example, ``(n,)``.
-        measure: function from an index array, with repeats, to a number.
-        draws: how often people are drawn.
+        genuine, fake: scores in [0, 1].
+        bins: of equal width.
 
-    Returns: ``[low, high]``.
+    Returns: mean score, share of fakes and weight of each bin, ``(bins,)``; the first two are NaN in an empty bin.
     """
-    rng = np.random.default_rng(seed)
-    _, inverse = np.unique(np.asarray(people), return_inverse=True)
-    rows = [np.flatnonzero(inverse == k) for k in range(inverse.max() + 1)]
-    values = []
-    for _ in range(draws):
-        drawn = rng.integers(0, len(rows), len(rows))
-        values.append(measure(np.concatenate([rows[k] for k in drawn])))
-    return [float(v) for v in np.percentile(values, [2.5, 97.5])]
+    scores = np.concatenate([np.asarray(genuine, float), np.asarray(fake, float)])
+    label = np.repeat([0.0, 1.0], [len(genuine), len(fake)])
+    weight = np.repeat([0.5 / len(genuine), 0.5 / len(fake)], [len(genuine), len(fake)])
+    place = np.minimum((scores * bins).astype(int), bins - 1)
+    total, promised, true = (
+        np.bincount(place, weight * values, bins) for values in (np.ones_like(scores), scores, label)
+    )
+    with np.errstate(invalid="ignore"):
+        return promised / total, true / total, total
 
 
-def mean_with_interval(people, values, seed=0):
-    """``{"value": mean, "interval": [low, high], "n": examples}``."""
+def calibration_error(genuine, fake, bins=BINS):
+    """Expected calibration error: the mean gap between promised and true shares, bins counting by their weight.
+
+    As many fakes as genuine photos are supposed, whatever the numbers measured.
+    """
+    promised, true, weight = reliability(genuine, fake, bins)
+    full = weight > 0
+    return float((weight[full] * np.abs(promised[full] - true[full])).sum())
+
+
+def draw_people(people, donors=None, kinds=None, draws=DRAWS, seed=0):
+    """How often each example counts in random draws of people, with repeats: whoever is drawn brings their examples.
+
+    A swap counts as often as its target was drawn *times* its donor (A. B. Owen, "The pigeonhole bootstrap", 2007),
+    so both roles are drawn; where each person is in few swaps the intervals are on the wide side.
+
+    Args:
+        people: the name of each example's target, ``(n,)``.
+        donors: that of its donor, ``(n,)``; the same name again, or "", for an example of one person.
+        kinds: None, or ``(n,)``: a draw that lacks one of these kinds is drawn again.
+
+    Returns: int32 ``(draws, n)``, no row without an example.
+    """
+    people = np.asarray(people).astype(str)
+    donors = people if donors is None else np.asarray(donors).astype(str)
+    single = (donors == people) | (donors == "")
+    names, place = np.unique(np.concatenate([people, np.where(single, people, donors)]), return_inverse=True)
+    first, second = place[: len(people)], place[len(people) :]
+    _, kinds = np.unique(np.zeros(len(people)) if kinds is None else kinds, return_inverse=True)
+    rng, counts = np.random.default_rng(seed), np.zeros((draws, len(people)), "int32")
+    for row in counts:
+        while len(np.unique(kinds[row > 0])) <= kinds.max():
+            drawn = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+            row[:] = drawn[first] * np.where(single, 1, drawn[second])
+    return counts
+
+
+def interval(values):
+    """The percentile interval of 95 % of bootstrap values, ``[low, high]``."""
+    return [float(value) for value in np.percentile(values, [2.5, 97.5])]
+
+
+def measure_with_interval(measure, counts):
+    """``{"value": measure of all, "interval": [low, high], "n": examples}``.
+
+    Args:
+        measure: function from row numbers, with repeats, to a number.
+        counts: as ``draw_people`` returns them.
+    """
+    rows = np.arange(counts.shape[1])
+    drawn = [measure(np.repeat(rows, count)) for count in counts]
+    return {"value": float(measure(rows)), "interval": interval(drawn), "n": len(rows)}
+
+
+def mean_with_interval(values, counts):
+    """The mean of ``values`` ``(n,)``, as ``measure_with_interval``; NaN is left out, and None is said of nothing."""
     values = np.asarray(values, float)
-    interval = bootstrap(people, lambda rows: values[rows].mean(), seed=seed)
-    return {"value": float(values.mean()), "interval": interval, "n": len(values)}
+    known = np.isfinite(values)
+    counts = counts[:, known]
+    counts = counts[counts.sum(1) > 0]
+    if not len(counts):
+        return None
+    drawn = counts @ values[known] / counts.sum(1)
+    return {"value": float(values[known].mean()), "interval": interval(drawn), "n": int(known.sum())}
+
+
+def ratio_with_interval(above, below, counts):
+    """The mean of ``above`` over that of ``below``, each ``(n,)``, as ``measure_with_interval``; None over 0."""
+    above, below = np.asarray(above, float), np.asarray(below, float)
+    if not (counts @ below).all():
+        return None
+    value = above.mean() / below.mean()
+    return {"value": float(value), "interval": interval((counts @ above) / (counts @ below)), "n": len(above)}

@@ -16,8 +16,23 @@ def seed_everything(seed):
     keras.utils.set_random_seed(seed)
 
 
+def named_layers(model, prefix=""):
+    """Every layer with weights, those of inner models too, by its name within the whole: ``encoder/stem_conv``."""
+    found = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found.update(named_layers(layer, f"{prefix}{layer.name}/"))
+        elif layer.weights:
+            found[prefix + layer.name] = layer
+    return found
+
+
 def start_from(model, folder):
-    """Carry encoder and verdict of a trained network into ``model``; both must have the same sizes."""
+    """Carry over from a trained network what both have: encoder and verdict always, decoders where it has them.
+
+    Raises:
+        ValueError: the encoders or verdicts have other sizes.
+    """
     source, config = build_from_folder(folder)
     for name in ("encoder", "verdict"):
         old, new = source.get_layer(name), model.get_layer(name)
@@ -27,7 +42,11 @@ def start_from(model, folder):
                 f"--init needs a network of the same preset; {folder} holds {config['arch']['name']!r}, whose {name} "
                 "has other shapes."
             )
-        new.set_weights(old.get_weights())
+    old_layers = named_layers(source)
+    for name, layer in named_layers(model).items():
+        old = old_layers.get(name)
+        if old is not None and [w.shape for w in old.weights] == [w.shape for w in layer.weights]:
+            layer.set_weights(old.get_weights())
 
 
 def compile_model(model, task, steps, learning_rate):

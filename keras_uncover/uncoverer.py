@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.answers import FaceAnswer, Result, decide
+from keras_uncover.calibrated import calibrate_model, error_rates
 from keras_uncover.faces import FaceFinder
 from keras_uncover.geometry import cut_crops, invert_transform, transform_points
 from keras_uncover.images import decode_image, read_bytes
@@ -20,6 +21,15 @@ UNCALIBRATED = (
     "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
     "'uncertain' is never said, and p_fake is a score, not a probability."
 )
+OTHER_THRESHOLD = (
+    "The threshold is not the one that this preset was calibrated for: its error rates were not measured, and "
+    "'uncertain' is never said."
+)
+RATES_HOLD = (
+    "The error rates were measured on photos of {n_people} people, the {split} split of {shards}, and on swaps "
+    "synthesised from them; for other photos, such as a camera's, and for other swaps they were not measured. p_fake "
+    "is a probability where half of the photos are fakes; where fewer are, it is too high."
+)
 SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
 NO_DONOR_FACE = "No face was found in the recovered donor, so the swap could not be made again."
 
@@ -30,30 +40,43 @@ class Uncoverer:
     Args:
         model: a classifier or reconstructor, as ``build_classifier`` and ``build_reconstructor`` make them.
         config: its configuration, as ``config.json`` holds it.
-        threshold: the ``p_fake`` from which on the verdict is ``fake``; None for the preset's own, or 0.5.
+        threshold: the ``p_fake`` from which on the verdict is ``fake``; None for the preset's own, or 0.5. With
+            another than the preset's own no error rate is known and nothing is ``uncertain``.
         weights_sha256: hash of the weights file, for reports.
     """
 
     def __init__(self, model, config, threshold=None, weights_sha256=None):
-        calibrated = config.get("threshold") is not None
-        if threshold is None:
-            threshold = config["threshold"] if calibrated else 0.5
-        elif not 0.0 <= threshold <= 1.0:
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must be within 0 and 1; received {threshold}.")
-        self.model, self.config, self.threshold = model, config, float(threshold)
+        self.model, self.config = calibrate_model(model, config), config
+        self.choose_threshold(threshold)
         self.weights_sha256 = weights_sha256
         self.name = config["name"]
         self.size = model.inputs[0].shape[1]
-        self.warnings = [SWAPS_ONLY] if calibrated else [UNCALIBRATED, SWAPS_ONLY]
         self.finder = FaceFinder()
         self.reswap = build_reswap(self.size)
 
     @classmethod
-    def from_preset(cls, preset="small", threshold=None):
-        """Load a shipped preset by name, or a preset or run folder. Raises: ``WeightsError``."""
-        model, config = build_from_folder(preset)
+    def from_preset(cls, preset="small", threshold=None, calibrated=True):
+        """Load a shipped preset by name, or a preset or run folder, if wanted without its calibration.
+
+        Raises: ``WeightsError``.
+        """
+        model, config = build_from_folder(preset, calibrated)
         manifest = read_manifest(preset_folder(preset))
         return cls(model, config, threshold=threshold, weights_sha256=manifest[WEIGHTS])
+
+    def choose_threshold(self, threshold):
+        """Set the threshold, its band and error rates, and the warnings that go with them."""
+        own = 0.5 if self.config.get("threshold") is None else self.config["threshold"]
+        self.threshold = float(own if threshold is None else threshold)
+        self.error_rates = error_rates(self.config)
+        if self.error_rates is None:
+            self.band, self.warnings = None, [UNCALIBRATED, SWAPS_ONLY]
+        elif self.threshold == own:
+            self.band, self.warnings = self.config.get("band"), [SWAPS_ONLY, RATES_HOLD.format(**self.error_rates)]
+        else:
+            self.band, self.error_rates, self.warnings = None, None, [OTHER_THRESHOLD, SWAPS_ONLY]
 
     def predict(self, crops):
         """Run the network on aligned crops.
@@ -61,8 +84,9 @@ class Uncoverer:
         Args:
             crops: ``(n, size, size, 3)``, float32 in [0, 1] or uint8.
 
-        Returns: dict of float32 arrays: ``p_fake`` ``(n,)`` and, for a reconstructor, ``mask`` ``(n, size, size)``,
-        ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1], ``flow`` ``(n, s, s, 2)`` in unit coordinates.
+        Returns: dict of float32 arrays: ``p_fake`` ``(n,)``, calibrated where the preset is, and, for a
+        reconstructor, ``mask`` ``(n, size, size)``, ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1],
+        ``flow`` ``(n, s, s, 2)`` in unit coordinates.
         """
         crops = np.asarray(crops)
         if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3):
@@ -116,9 +140,10 @@ class Uncoverer:
         """The answer for one aligned face; ``points`` are its mesh in unit coordinates of the crop."""
         outputs = {key: value[0] for key, value in self.predict(crop[None]).items()}
         p_fake = float(outputs["p_fake"])
-        verdict = decide(p_fake, self.threshold, self.config.get("band"))
+        verdict = decide(p_fake, self.threshold, self.band)
         answer = FaceAnswer(
-            index, face.box, verdict, p_fake, self.threshold, None, None, self.name, list(self.warnings), crop=crop
+            index, face.box, verdict, p_fake, self.threshold, None, None, self.name, list(self.warnings), crop=crop,
+            error_rates=self.error_rates,
         )
         if "mask" in outputs:
             answer.mask, answer.target = outputs["mask"], outputs["target"]

@@ -9,12 +9,14 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 
 import h5py
 import numpy as np
 
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "manifest.json"
 MAX_BYTES = 64 * 1024 * 1024
+PACKED_FROM = 4096  # values of an array
 
 
 class WeightsError(RuntimeError):
@@ -116,8 +118,8 @@ def load_weights(model, folder):
     return config
 
 
-def _halve(path):
-    """Rewrite a weights file with its float32 arrays as float16.
+def _halve(path, packed):
+    """Rewrite a weights file with its float32 arrays as float16, and large ones compressed where ``packed``.
 
     Keras casts what it reads to the variable's own dtype, so the file loads as before at half its size.
     """
@@ -128,7 +130,10 @@ def _halve(path):
             if isinstance(item, h5py.Group):
                 target = copy.require_group(name)
             else:
-                target = copy.create_dataset(name, data=_to_half(name, item[()]))
+                array = _to_half(name, item[()])
+                # A small array in a chunk of its own takes more room than it saves.
+                packing = {"compression": 9, "chunks": array.shape} if packed and array.size > PACKED_FROM else {}
+                target = copy.create_dataset(name, data=array, **packing)
             for key, value in item.attrs.items():
                 target.attrs[key] = value
 
@@ -150,7 +155,7 @@ def _to_half(name, array):
     return array.astype(np.float16) if np.all(np.abs(array) <= np.finfo(np.float16).max) else array
 
 
-def save_preset(model, folder, config, half=True):
+def save_preset(model, folder, config, half=True, packed=False):
     """Write ``config.json``, ``model.weights.h5`` and ``manifest.json``; other files of the folder are kept.
 
     The files are written into a temporary folder beside it, which then takes the old one's place: whoever reads meets
@@ -161,7 +166,35 @@ def save_preset(model, folder, config, half=True):
         folder: path; its parents are made.
         config: a dict that JSON can hold.
         half: store float32 arrays as float16.
+        packed: compress what was halved. It pays where the values are few, as in weights that were once quantised.
     """
+    with _rewriting(folder) as fresh:
+        _write_json(fresh, CONFIG, config)
+        model.save_weights(os.path.join(fresh, WEIGHTS))
+        if half:
+            _halve(os.path.join(fresh, WEIGHTS), packed)
+        _write_json(fresh, MANIFEST, {name: _digest(fresh, name) for name in (CONFIG, WEIGHTS)})
+
+
+def save_config(folder, config):
+    """Rewrite a preset's ``config.json`` and its hash in the manifest, in one step; every other file stays as it is.
+
+    Args:
+        folder: path of a preset folder.
+        config: a dict that JSON can hold.
+
+    Raises:
+        WeightsError: as ``load_verified``: a new hash must not make an altered folder look sound.
+    """
+    load_verified(folder)
+    with _rewriting(folder) as fresh:
+        _write_json(fresh, CONFIG, config)
+        _write_json(fresh, MANIFEST, {**read_manifest(fresh), CONFIG: _digest(fresh, CONFIG)})
+
+
+@contextmanager
+def _rewriting(folder):
+    """A copy of a folder, or a new one, that takes its place when the block ends without an error."""
     folder = os.path.abspath(os.fspath(folder))
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     fresh = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.", dir=os.path.dirname(folder))
@@ -169,17 +202,19 @@ def save_preset(model, folder, config, half=True):
         os.chmod(fresh, 0o755)
         if os.path.isdir(folder):
             shutil.copytree(folder, fresh, dirs_exist_ok=True)
-        with open(os.path.join(fresh, CONFIG), "w", encoding="utf-8") as file:
-            file.write(json.dumps(config, indent=2) + "\n")
-        model.save_weights(os.path.join(fresh, WEIGHTS))
-        if half:
-            _halve(os.path.join(fresh, WEIGHTS))
-        digests = {n: hashlib.sha256(_read_checked(fresh, n)).hexdigest() for n in (CONFIG, WEIGHTS)}
-        with open(os.path.join(fresh, MANIFEST), "w", encoding="utf-8") as file:
-            file.write(json.dumps(digests, indent=2) + "\n")
+        yield fresh
         _replace_folder(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write_json(folder, name, value):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _digest(folder, name):
+    return hashlib.sha256(_read_checked(folder, name)).hexdigest()
 
 
 def _replace_folder(fresh, folder):

@@ -6,16 +6,26 @@ import os
 import shutil
 from pathlib import Path
 
+from etils import epath
+
 
 class BuildError(Exception):
     """A data set that cannot be built; the message says the rule, what was received, and the way out."""
 
 
+def as_path(name):
+    """A path that is local or in a bucket, such as ``gs://bucket/shards``."""
+    try:
+        return epath.Path(name)
+    except KeyError as error:
+        raise BuildError(f"A path is local or in a bucket (gs://); received {name}. Copy the data there.") from error
+
+
 def check_destination(destination, overwrite):
     """Refuse an output that would be lost: only an empty folder or, if asked, a data set may be replaced."""
-    destination = Path(destination)
-    if destination.is_mount():
+    if os.path.ismount(destination):
         raise BuildError(f"The output is moved into place; {destination} is a mount point. Choose a folder inside it.")
+    destination = as_path(destination)
     if not destination.exists():
         return
     if not destination.is_dir():

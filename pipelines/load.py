@@ -10,11 +10,24 @@ import math
 import tensorflow as tf
 
 from keras_uncover import augment as augmentation
-from keras_uncover import swaps
+from keras_uncover import morphs, swaps
+from keras_uncover.models.autoencoder import load_autoencoder
 from pipelines.mix import add_genuine, choose_donors, count_rows, join, ready_swap, to_example
 from pipelines.read import PAIR, PORTRAIT, make_options, read_records, to_float
 
-SHARES = {"mesh": 0.6, "affine": 0.2, "self": 0.2}
+SHARES = {"mesh": 0.4, "affine": 0.15, "self": 0.15, "pyramid": 0.15, "resynth": 0.15}
+
+
+def choose_shares(shares, autoencoder):
+    """Shares of the families, by default ``SHARES``, without ``resynth`` where there is no autoencoder."""
+    if shares is None:
+        return {name: share for name, share in SHARES.items() if autoencoder or name != "resynth"}
+    if shares.get("resynth") and not autoencoder:
+        raise ValueError(
+            "Swaps of the family resynth pass through an autoencoder; received shares with resynth and "
+            f'autoencoder={autoencoder!r}. Give autoencoder="autoencoder", or leave resynth out of the shares.'
+        )
+    return shares
 
 
 def draw_normal(shape, key, stage):
@@ -29,35 +42,46 @@ def draw_normal(shape, key, stage):
     return stage(spread)(halves)
 
 
-def synthesise(records, draws, shares, plain, stage):
-    """Swaps among the portraits of a batch; nobody's photo takes their own face."""
+def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_share=0.0):
+    """Swaps among the portraits of a batch; nobody's photo takes their own face.
+
+    draws: float32 ``(batch, swaps.DRAWS)``, with morphs ``swaps.DRAWS + morphs.DRAWS``. A morph is mixed of the donor
+    and of whose face the donor's own photo takes.
+    """
     donor, apart = choose_donors(records["person"])
     images = {key: value for key, value in records.items() if key != "person"}
     floats = stage(to_float)(images)
     donors = {key: tf.gather(value, donor) for key, value in floats.items()}
-    swap = swaps.make_swaps(floats, donors, draws, shares, plain, stage)
+    if morph_share:
+        partners = tf.gather(donors["texture"], donor)
+        donors = morphs.morph_records(donors, partners, draws[:, swaps.DRAWS :], morph_share, stage)
+    swap = swaps.make_swaps(floats, donors, draws[:, : swaps.DRAWS], shares, plain, stage, resynthesise)
     swap["has_donor"] *= tf.cast(apart, tf.float32)
     count = tf.shape(donor)[0]
     return {**swap, "has_mask": tf.ones(count), "has_flow": tf.ones(count)}
 
 
-def make_batch(records, number, *, rows, task, seed, shares, plain, augment, stage):
+def make_batch(
+    records, number, *, rows, task, seed, shares, plain, augment, stage, resynthesise=None, morph_share=0.0
+):
     """One batch. records: dict of ``made`` (portraits) and ``ready`` (ready-made fakes), either of which may lack.
 
     ``stage`` compiles each step of swaps and augmentation apart: compiled as one, XLA works out again for every reader
     what several read, and the batch takes twice as long on a CPU.
     """
     key = tf.stack([tf.cast(seed, tf.int64), number])
-    draws = tf.random.stateless_uniform((rows.made + rows.ready, swaps.DRAWS + augmentation.DRAWS), key)
+    columns = swaps.DRAWS + morphs.DRAWS
+    draws = tf.random.stateless_uniform((rows.made + rows.ready, columns + augmentation.DRAWS), key)
     made = ready = None
     if rows.made:
-        made = synthesise(records["made"], draws[: rows.made, : swaps.DRAWS], shares, plain, stage)
+        some = draws[: rows.made, :columns]
+        made = synthesise(records["made"], some, shares, plain, stage, resynthesise, morph_share)
     if rows.ready:
         ready = ready_swap(records["ready"])
     swap = join(made, ready, rows)
     if augment:
         noise = draw_normal(swap["input"].shape, key + [0, 1 << 40], stage)
-        swap = augmentation.augment(swap, draws[:, swaps.DRAWS :], noise, stage)
+        swap = augmentation.augment(swap, draws[:, columns:], noise, stage)
     batch, label = add_genuine(swap, rows.made_genuine + rows.ready_genuine)
     return to_example(batch, label, task)
 
@@ -79,6 +103,8 @@ def load(
     training=True,
     seed=0,
     shares=None,
+    autoencoder=None,
+    morph_share=0.0,
     genuine_share=0.25,
     swap_pairs=None,
     mix=0.3,
@@ -103,7 +129,9 @@ def load(
         training: shuffled, repeated and different each epoch; else one pass, the same to the byte each time, which
             ends with the folder that ends first.
         seed: of order, swaps and augmentation.
-        shares: dict, swap family to its share; the default mixes all.
+        shares: dict, swap family to its share; the default mixes all, ``resynth`` only with an autoencoder.
+        autoencoder: preset or folder for the family ``resynth``, such as ``"autoencoder"``, which ships.
+        morph_share: share of the donors that are morphs of two people instead of one person.
         genuine_share: share of genuine photos in a batch, at most one half: each stands beside its own fake.
         swap_pairs: folder written by ``python -m pipelines.swap_pairs``, whose ready-made fakes are mixed in.
         mix: their share of the fakes, the same in every batch; only with ``swap_pairs``.
@@ -134,10 +162,12 @@ def load(
         rows=rows,
         task=task,
         seed=seed,
-        shares=shares or SHARES,
+        shares=choose_shares(shares, autoencoder),
         plain=plain,
         augment=augment,
         stage=functools.partial(tf.function, jit_compile=True) if compiled else swaps.as_is,
+        resynthesise=load_autoencoder(autoencoder) if autoencoder else None,
+        morph_share=morph_share,
     )
     batches = tf.data.Dataset.zip(sources).enumerate()
     batches = batches.map(lambda number, records: make(records, number), num_parallel_calls=num_parallel_calls)

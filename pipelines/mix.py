@@ -114,11 +114,13 @@ def to_example(batch, label, task):
         "donor": tf.concat([batch["donor"], batch["donor_hull"]], -1),
         "flow": batch["flow"],
     }
+    truth["seen"] = truth["donor"]
     weights = {
         "p_fake": balance(label),
         "mask": batch["has_mask"],
         "target": tf.ones_like(label[:, 0]),
         "donor": batch["has_donor"],
+        "seen": batch["has_donor"],
         "flow": batch["has_donor"] * batch["has_flow"],
     }
     return batch["input"], truth, weights

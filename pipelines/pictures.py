@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_uncover.images import ImageError, decode_image, read_bytes
+from etils import epath
+
+from keras_uncover.images import ImageError, decode_image
+from pipelines.buckets import read_picture
 
 
 class Picture(NamedTuple):
@@ -59,7 +63,7 @@ def list_pictures(folder, suffixes):
 def open_picture(picture):
     """Pixels of anything with ``file`` and ``path``, uint8 ``(height, width, 3)``, or a ``Reject``."""
     try:
-        return decode_image(read_bytes(picture.path))
+        return decode_image(read_picture(picture.path))
     except ImageError as error:
         return Reject(picture.file, "unreadable", str(error).replace(str(picture.path), picture.file))
 
@@ -71,8 +75,9 @@ def hash_pixels(photo):
 
 def write_rejects(path, rejects):
     """Write ``rejects.csv``: file, rule, reason."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Reject._fields, *rejects])
+    text = io.StringIO()
+    csv.writer(text).writerows([Reject._fields, *rejects])
+    epath.Path(path).write_bytes(text.getvalue().encode())
 
 
 def count_rejects(rejects):

@@ -2,9 +2,11 @@
 
     python -m pipelines.show SHARDS --split train --out sheet.png
     python -m pipelines.show SHARDS --split train --family affine --count 24 --out affine.png
+    python -m pipelines.show SHARDS --split train --family all --count 8 --out families.png
 
 Without --family the sheet shows records: crop, texture, uv map and hull. With it, a row holds swaps: the fake, its
-mask, the true target and the true donor; --augment shows them as training does, post-processed.
+mask, the true target and the true donor; ``all`` shows so many of each family, one after the other. --augment shows
+them as training does, post-processed; --morphs takes the faces of morphs of two people instead of one person's.
 """
 
 import argparse
@@ -14,6 +16,8 @@ import numpy as np
 
 from keras_uncover.augment import DRAWS as AUGMENT_DRAWS
 from keras_uncover.augment import augment
+from keras_uncover import morphs
+from keras_uncover.models.autoencoder import KIND, load_autoencoder
 from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
 from pipelines.pairs import pair_people
 from pipelines.read import read_records, to_float
@@ -27,9 +31,11 @@ def parse_arguments(arguments=None):
     parser.add_argument("--split", default="train")
     parser.add_argument("--out", default="sheet.png")
     parser.add_argument("--count", type=int, default=24, help="cells of the sheet (default %(default)s)")
-    parser.add_argument("--family", choices=FAMILIES, help="show swaps of this family instead of records")
+    parser.add_argument("--family", choices=(*FAMILIES, "all"), help="show swaps of this family, not records")
     parser.add_argument("--plain", action="store_true", help="whole faces at full strength only")
     parser.add_argument("--augment", action="store_true", help="post-processed as in training")
+    parser.add_argument("--morphs", action="store_true", help="paste morphs of two people")
+    parser.add_argument("--autoencoder", default=KIND, help="preset or folder for the family resynth (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
@@ -50,14 +56,19 @@ def record_cells(records):
     return np.concatenate([records["crop"], records["texture"], uv.astype("uint8"), hull], axis=2)
 
 
-def swap_cells(records, options):
-    """Fake, mask, target and donor of each swap side by side: uint8 ``(n, s, 4 s, 3)``."""
+def swap_cells(records, family, options):
+    """Fake, mask, target and donor of each swap of a family side by side: uint8 ``(n, s, 4 s, 3)``."""
     count, size = records["crop"].shape[:2]
     rng = np.random.default_rng(options.seed)
     donor = pair_people(count, options.seed)
-    targets, donors = (to_float({k: v[r] for k, v in records.items()}) for r in (np.arange(count), donor))
+    targets, donors, partners = (
+        to_float({key: value[rows] for key, value in records.items()}) for rows in (np.arange(count), donor, donor[donor])
+    )
     draws = rng.random((count, DRAWS), "float32")
-    swap = make_swaps(targets, donors, draws, {options.family: 1.0}, options.plain)
+    if options.morphs:
+        donors = morphs.morph_records(donors, partners["texture"], rng.random((count, morphs.DRAWS), "float32"))
+    resynthesise = load_autoencoder(options.autoencoder) if family == "resynth" else None
+    swap = make_swaps(targets, donors, draws, {family: 1.0}, options.plain, resynthesise=resynthesise)
     if options.augment:
         noise = rng.standard_normal((count, size, size, 3), "float32")
         swap = augment(swap, rng.random((count, AUGMENT_DRAWS), "float32"), noise)
@@ -78,10 +89,11 @@ def lay_out(cells):
 def main(arguments=None):
     options = parse_arguments(arguments)
     records = take_records(options.shards, options.split, options.count)
-    cells = swap_cells(records, options) if options.family else record_cells(records)
-    if not cv2.imwrite(options.out, lay_out(cells)[..., ::-1]):
+    families = FAMILIES if options.family == "all" else [options.family]
+    sheets = [lay_out(swap_cells(records, name, options) if name else record_cells(records)) for name in families]
+    if not cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1]):
         raise SystemExit(f"{options.out} could not be written; check the folder and the suffix.")
-    print(f"{options.out}: {len(cells)} {options.family or 'records'} of {options.split}")
+    print(f"{options.out}: {len(records['crop'])} {' and '.join(families) if options.family else 'records'} of {options.split}")
 
 
 if __name__ == "__main__":

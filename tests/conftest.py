@@ -1,6 +1,8 @@
 """What several test files share."""
 
+import contextlib
 import csv
+import io
 import shutil
 from pathlib import Path
 
@@ -40,3 +42,32 @@ def shards(portraits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "shards"
     assert main([str(portraits / "list.csv"), str(folder), "--size", "64"]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def people():
+    """Photo, face and record at 64 px of each test portrait. Only to be read."""
+    from seed_layout import read_people
+
+    return read_people()
+
+
+@pytest.fixture(scope="session")
+def seed_layout(people, tmp_path_factory):
+    """Ready-made fakes in split folders. Only to be read."""
+    from seed_layout import write_seed_layout
+
+    folder = tmp_path_factory.mktemp("swaps") / "dataset"
+    write_seed_layout(folder, people)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def swap_shards(seed_layout, tmp_path_factory):
+    """Those fakes as shards at 64 px (train 3, validation 1, test 2), and what was said. Only to be read."""
+    from pipelines.swap_pairs.__main__ import main
+
+    folder, said = tmp_path_factory.mktemp("data") / "shards", io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert main([str(seed_layout), str(folder), "--size", "64"]) == 0, said.getvalue()
+    return folder, said.getvalue()

@@ -12,12 +12,24 @@ from keras_uncover.answers import (
     Result,
     csv_row,
     decide,
+    describe_rates,
     error_record,
     format_score,
     to_records,
 )
 
-KEYS = "file sha256 face_index bbox verdict p_fake threshold mask_area reswap outputs model warnings seconds".split()
+KEYS = (
+    "file sha256 face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings seconds"
+).split()
+
+
+RATES = {
+    "split": "test", "shards": "faces", "n_people": 158,
+    "false_alarm": {"value": 0.048, "interval": [0.031, 0.066], "n": 968},
+    "miss": {"value": 0.031, "interval": [0.018, 0.046], "n": 632},
+    "uncertain_genuine": {"value": 0.02, "interval": [0.01, 0.03], "n": 968},
+    "uncertain_fake": {"value": 0.0, "interval": [0.0, 0.02], "n": 632},
+}
 
 
 def fake_answer(**changes):
@@ -104,6 +116,7 @@ def test_a_record_is_plain_data_with_fixed_keys():
         "verdict": "fake",
         "p_fake": 0.75,
         "threshold": 0.5,
+        "error_rates": None,
         "mask_area": 0.25,
         "reswap": {"ssim": 0.5, "residual": 0.125},
         "outputs": {"target": None, "donor": None, "mask": "out/a_mask.png", "reswap": None, "figure": None},
@@ -153,6 +166,23 @@ def test_csv_rows_have_the_columns_of_the_header():
     assert zero[CSV_HEADER.index("face_index")] == 0 and zero[CSV_HEADER.index("p_fake")] == 0.0
     none = dict(zip(CSV_HEADER, csv_row(to_records(Result("a", "b", [no_face_answer()]))[0]), strict=True))
     assert none["bbox_x0"] == none["p_fake"] == none["error_rule"] == "" and none["verdict"] == "no_face"
+
+
+def test_error_rates_stand_in_record_row_and_words():
+    record = to_records(Result("a", "b", [fake_answer(error_rates=RATES), no_face_answer()]))[0]
+    assert json.loads(json.dumps(record, allow_nan=False))["error_rates"] == RATES
+    row = dict(zip(CSV_HEADER, csv_row(record), strict=True))
+    assert {key: value for key, value in row.items() if key.startswith("error_")} == {
+        "error_rates_split": "test", "error_rates_n_people": 158, "error_rates_false_alarm": 0.048,
+        "error_rates_false_alarm_n": 968, "error_rates_miss": 0.031, "error_rates_miss_n": 632,
+        "error_rule": "", "error_received": "", "error_hint": "",
+    }
+    words = (
+        "at this threshold 4.8 % (3.1 to 6.6) of 968 genuine test photos were called fake and 3.1 % (1.8 to 4.6) of "
+        "632 fakes were called genuine"
+    )
+    assert describe_rates(RATES) == words + "; 2.0 % and 0.0 % were too close to call"
+    assert describe_rates({**RATES, "uncertain_genuine": {**RATES["uncertain_genuine"], "value": 0.0}}) == words
 
 
 def test_a_refusal_as_record_and_row():

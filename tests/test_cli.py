@@ -15,7 +15,9 @@ from keras_uncover.answers import CSV_HEADER
 from keras_uncover.marks import read_mark
 from keras_uncover.weights import WeightsError
 
-KEYS = "file sha256 face_index bbox verdict p_fake threshold mask_area reswap outputs model warnings seconds".split()
+KEYS = (
+    "file sha256 face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings seconds"
+).split()
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,15 @@ def test_an_answer_in_words():
     assert "GENUINE, no swap found" in genuine and "0.49996" in genuine
 
 
+def test_the_error_rates_stand_beside_the_verdict():
+    entry = {"value": 0.05, "interval": [0.03, 0.08], "n": 40}
+    names = ("false_alarm", "miss", "uncertain_genuine", "uncertain_fake")
+    rates = {"split": "validation", "shards": "faces", "n_people": 20, **dict.fromkeys(names, entry)}
+    first, second, *_ = describe({**record("genuine", 0.2), "error_rates": rates})
+    assert "GENUINE" in first
+    assert second.startswith("  at this threshold 5.0 % (3.0 to 8.0) of 40 genuine validation photos were called fake")
+
+
 def test_no_face_in_words():
     answer = FaceAnswer(None, None, "no_face", None, 0.5, None, None, "tiny")
     assert describe(to_records(Result("a.jpg", "ab", [answer]))[0]) == [

@@ -1,82 +1,105 @@
-"""The evaluation on networks whose answers are known beforehand."""
+"""The evaluation on models whose answers, and so whose scores, are known beforehand."""
 
 import numpy as np
 import pytest
+from evaluated import Answers, copying, make_bench, make_people, make_swap, truthful
 
-from keras_uncover import evaluation
-
-
-class Answers:
-    """Stands where an ``Uncoverer`` stands, and answers what it is told to."""
-
-    def __init__(self, **answer):
-        self.answer = answer
-
-    def predict(self, crops):
-        return {key: np.broadcast_to(value, (len(crops), *np.shape(value)[1:])) for key, value in self.answer.items()}
+from keras_uncover import baselines, evaluation
 
 
-@pytest.fixture
-def swap():
-    """Two fakes of 32 px: the target is 0.25 everywhere, the fake 0.75 inside a square."""
-    mask = np.zeros((2, 32, 32, 1), "float32")
-    mask[:, 8:24, 8:24] = 1
-    target = np.full((2, 32, 32, 3), 0.25, "float32")
-    return {
-        "input": target + 0.5 * mask, "target": target, "donor": 0.75 * mask + 0.5 * (1 - mask) + np.zeros(3, "float32"),
-        "mask": mask, "donor_hull": mask, "has_donor": np.ones(2, "float32"), "person": np.array(["a", "b"]),
-    }
+@pytest.fixture(scope="module")
+def people():
+    return make_people(count=4)
 
 
-def test_region_error_reads_the_region_alone():
-    truth, answer = np.zeros((1, 2, 2, 3)), np.zeros((1, 2, 2, 3))
-    answer[0, 0] = [[0.3, 0.3, 0.3], [0.6, 0.0, 0.0]]
-    answer[0, 1] = 9.0
-    region = np.array([[[[1.0], [1.0]], [[0.0], [0.0]]]])
-    assert evaluation.region_error(truth, answer, region) == pytest.approx([(0.3 + 0.2) / 2], rel=1e-5)
+@pytest.fixture(scope="module")
+def swap(people):
+    return make_swap(people)
 
 
-def test_iou_by_hand():
-    truth, answer = np.zeros((1, 4, 4, 1)), np.zeros((1, 4, 4, 1))
-    truth[0, :2], answer[0, 1:3] = 1, 0.9
-    assert evaluation.mask_iou(truth, answer) == pytest.approx([4 / 12])
+@pytest.fixture(scope="module")
+def bench(people):
+    return make_bench(people)
 
 
-def test_perfect_answers_score_perfectly(swap):
-    answers = Answers(p_fake=np.array([0.9]), mask=swap["mask"][:1, ..., 0], target=swap["target"][:1],
-                      donor=swap["donor"][:1])
-    rows = evaluation.score_swaps(answers, swap)
-    assert rows["iou"] == pytest.approx(1) and rows["target_l1"] == pytest.approx(0) and rows["donor_l1"] == pytest.approx(0)
-    assert rows["target_l1_copy"] == pytest.approx(0.5, rel=1e-4)
-    # The donor's truth is the fake's own inside here, so the baseline is perfect, too.
-    assert rows["donor_l1_masked_copy"] == pytest.approx(0, abs=1e-6)
-    assert evaluation.summarise(rows)["target_l1_closed"]["value"] == pytest.approx(1)
+def test_true_answers_score_perfectly(swap, bench):
+    rows = evaluation.score_fakes(truthful(swap), swap, bench)
+    assert rows["iou"] == pytest.approx(1) and rows["pixel_auc"] == pytest.approx(1)
+    for role in ("target", "donor"):
+        assert rows[f"{role}.distance.answer"] == pytest.approx(0, abs=1e-6)
+        assert rows[f"{role}.l1.answer"] == pytest.approx(0, abs=1e-6)
+        assert rows[f"{role}.ssim.answer"] == pytest.approx(1, abs=1e-3)
+        assert rows[f"{role}.psnr.answer"] == pytest.approx(100)
+        assert rows[f"{role}.rank1.answer"] == pytest.approx(1)
+        assert rows[f"{role}.role_swap.answer"] == pytest.approx(0)
+    assert rows["target.replication.answer"] == pytest.approx(0)
+    assert (rows["target.distance.copy"] > 0.1).all()
 
 
-def test_copying_the_input_closes_nothing(swap):
-    answers = Answers(p_fake=np.array([0.1]), mask=np.zeros((1, 32, 32)), target=swap["input"][:1],
-                      donor=swap["donor"][:1])
-    summary = evaluation.summarise(evaluation.score_swaps(answers, swap))
-    assert summary["target_l1_closed"]["value"] == pytest.approx(0)
-    assert summary["iou"]["value"] == 0
+def test_a_model_that_copies_scores_as_the_copy(swap, bench):
+    rows = evaluation.score_fakes(copying(swap), swap, bench)
+    assert (rows["iou"] == 0).all() and (rows["pixel_auc"] == 0.5).all()
+    for role, copy in evaluation.COPY.items():
+        for measure in ("distance", "l1", "ssim", "psnr", "rank1", "role_swap"):
+            np.testing.assert_array_equal(rows[f"{role}.{measure}.answer"], rows[f"{role}.{measure}.{copy}"])
+    assert rows["target.replication.answer"] == pytest.approx(1)
 
 
-def test_a_classifier_has_no_picture_rows(swap):
-    rows = evaluation.score_swaps(Answers(p_fake=np.array([0.4])), swap)
-    assert set(rows) == {"p_fake", "person"}
-    assert evaluation.summarise(rows) == {}
+def test_exchanged_roles_are_counted(swap, bench):
+    """A model that answers everybody's target with the donor's own photo."""
+    donors = np.roll(swap["target"], -1, axis=0)
+    model = Answers(lambda crops: {**truthful(swap).predict(crops), "target": donors})
+    rows = evaluation.score_fakes(model, swap, bench)
+    assert rows["target.role_swap.answer"] == pytest.approx(1)
+    assert rows["target.rank1.answer"] == pytest.approx(0)
+    assert rows["donor.role_swap.answer"] == pytest.approx(0)
 
 
-def test_self_swaps_have_no_donor_rows(swap):
-    swap["has_donor"] = np.zeros(2, "float32")
-    answers = Answers(p_fake=np.array([0.9]), mask=swap["mask"][:1, ..., 0], target=swap["target"][:1],
-                      donor=swap["donor"][:1])
-    assert not any(key.startswith("donor") for key in evaluation.score_swaps(answers, swap))
+def test_distances_are_those_of_the_judge(swap, bench):
+    rows = evaluation.score_fakes(copying(swap), swap, bench)
+    apart = bench.judge.describe(swap["input"], swap["points"]) - bench.judge.describe(swap["target"], swap["points"])
+    assert rows["target.distance.copy"] == pytest.approx(np.sqrt((apart**2).sum(1)))
 
 
-def test_detection_by_hand():
-    genuine = {"p_fake": np.array([0.1, 0.6]), "person": np.array(["a", "b"])}
-    fakes = {"p_fake": np.array([0.4, 0.8]), "person": np.array(["a", "b"])}
-    found = evaluation.detection(genuine, fakes)
-    assert found["auc"]["value"] == 0.75
-    assert found["false_alarms_at_half"] == 0.5 and found["misses_at_half"] == 0.5
+def test_baselines_that_need_training_people_have_rows_only_with_them(people, swap, bench):
+    trained = make_bench(people, baselines.TrainFaces(make_people(6, seed=1)))
+    for one, missing in ((bench, True), (trained, False)):
+        rows = evaluation.score_fakes(truthful(swap), swap, one)
+        for name in baselines.TRAINED:
+            assert (f"target.distance.{name}" not in rows) == missing
+        assert ("donor.distance.mean_face" not in rows) == missing
+        assert "donor.distance.unwarped_copy" in rows
+
+
+def test_self_swaps_have_no_donor_and_no_role_to_be_exchanged(people, bench):
+    own = make_swap(people, with_donor=False)
+    rows = evaluation.score_fakes(truthful(own), own, bench)
+    assert not any(key.startswith("donor.") for key in rows)
+    assert np.isnan(rows["target.role_swap.answer"]).all()
+
+
+def test_a_classifier_has_no_picture_rows(swap, bench):
+    model = Answers(lambda crops: {"p_fake": np.full(len(crops), 0.4)})
+    assert set(evaluation.score_fakes(model, swap, bench)) == {"p_fake", "person", "donor_person"}
+
+
+def test_without_a_bench_only_what_needs_no_judge_is_measured(swap):
+    rows = evaluation.score_fakes(truthful(swap), swap)
+    assert {"iou", "target.l1.answer", "target.l1.copy"} <= set(rows)
+    assert not any("distance" in key or key.startswith("donor.") for key in rows)
+
+
+def test_genuine_photos_are_rated_by_what_is_changed(swap):
+    genuine = evaluation.own_genuine(swap)
+    assert (genuine["donor_person"] == "").all()
+    rows = evaluation.score_genuine(copying(swap), genuine)
+    assert rows["ssim"] == pytest.approx(1, abs=1e-5) and rows["mask_area"] == pytest.approx(0)
+    rows = evaluation.score_genuine(truthful(swap), {**genuine, "input": swap["input"]})
+    assert (rows["ssim"] < 0.95).all() and rows["mask_area"] == pytest.approx(0.25)
+
+
+def test_rows_are_joined_by_what_they_share():
+    first, second = {"a": np.zeros(2), "b": np.ones(2)}, {"a": np.ones(1)}
+    assert set(evaluation.join_common([first, second])) == {"a"}
+    np.testing.assert_array_equal(evaluation.join_common([first, second])["a"], [0, 0, 1])
+    np.testing.assert_array_equal(evaluation.join([first, first])["b"], [1, 1, 1, 1])

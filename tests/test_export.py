@@ -34,7 +34,7 @@ def test_another_process_gets_the_same_answers(served, tmp_path):
     model, _ = build_from_folder("small")
     expected = model(crops, training=False)
     with np.load(tmp_path / "answers.npz") as answers:
-        assert set(answers) == {"p_fake", "mask", "target", "donor", "flow"}
+        assert set(answers) == {"p_fake", "mask", "target", "donor", "flow", "seen"}
         for name in answers:
             np.testing.assert_allclose(answers[name], expected[name], atol=1e-4)
 

@@ -14,6 +14,7 @@ from keras_uncover.layers import (
     Grey,
     OffsetsToPlaces,
     Recolour,
+    SoftClip,
     SpaceToDepth,
     Warp,
     linear_matrix,
@@ -88,17 +89,18 @@ def test_blend_with_an_empty_mask_is_exact():
 
 def test_recolour_by_hand():
     image = np.array([0.2, 0.5, 0.9], "float32").reshape(1, 1, 1, 3)
-    nothing, zeros = np.zeros((1, 1, 1, 6), "float32"), np.zeros((1, 1, 1, 3), "float32")
-    assert np.allclose(numpy(Recolour()([image, nothing, zeros])), image)
+    nothing = np.zeros((1, 1, 1, 6), "float32")
+    assert np.allclose(numpy(Recolour()([image, nothing])), image)
     # Gain exp(tanh(0.5)) and bias tanh(-0.3) in red only.
     colour = np.array([0.5, 0, 0, -0.3, 0, 0], "float32").reshape(1, 1, 1, 6)
     red = 0.2 * np.exp(np.tanh(0.5)) + np.tanh(-0.3)
-    residual = np.array([0.2, 0, 0.3], "float32").reshape(1, 1, 1, 3)
-    # Blue would be 1.2: the range ends at 1 and a hundredth of the rest leaks.
-    expected = [red + 0.2, 0.5, 1.002]
-    assert np.allclose(numpy(Recolour()([image, colour, residual])).reshape(3), expected, atol=1e-5)
-    dark = numpy(Recolour()([image, nothing, zeros - 1.0])).reshape(3)
-    assert np.allclose(dark, [-0.008, -0.005, -0.001], atol=1e-6)
+    assert np.allclose(numpy(Recolour()([image, colour])).reshape(3), [red, 0.5, 0.9], atol=1e-5)
+
+
+def test_soft_clip_by_hand():
+    values = np.array([-0.8, 0.0, 0.5, 1.0, 1.2], "float32")
+    # The range ends at 0 and 1, and a hundredth of the rest leaks.
+    assert np.allclose(numpy(SoftClip()(values)), [-0.008, 0, 0.5, 1, 1.002], atol=1e-6)
 
 
 def test_grey_is_grey():
@@ -114,7 +116,8 @@ LAYERS = [
     (OffsetsToPlaces(reach=0.2, name="d"), [(8, 8, 2)]),
     (Warp(name="e"), [(8, 8, 3), (8, 8, 2)]),
     (Blend(name="f"), [(8, 8, 3), (8, 8, 3), (8, 8, 1)]),
-    (Recolour(name="g"), [(8, 8, 3), (8, 8, 6), (8, 8, 3)]),
+    (Recolour(name="g"), [(8, 8, 3), (8, 8, 6)]),
+    (SoftClip(name="i"), [(8, 8, 3)]),
     (Grey(level=0.25, name="h"), [(8, 8, 3)]),
 ]
 
@@ -153,11 +156,11 @@ def test_the_gradient_of_an_enlarged_bfloat16_map_compiles_for_xla():
     assert np.isfinite(tf.cast(gradient(images), tf.float32).numpy()).all()
 
 
-def test_recolour_leads_a_gradient_back_into_the_range():
+def test_soft_clip_leads_a_gradient_back_into_the_range():
     import tensorflow as tf
 
     image = tf.Variable(np.array([0.5, 1.5], "float32").reshape(1, 1, 2, 1) * np.ones(3, "float32"))
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(Recolour()([image, tf.zeros((1, 1, 2, 6)), tf.zeros((1, 1, 2, 3))]))
+        total = tf.reduce_sum(SoftClip()(image))
     gradient = tape.gradient(total, image).numpy()[0, 0, :, 0]
     assert np.allclose(gradient, [1, 0.01], atol=1e-6)

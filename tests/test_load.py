@@ -39,6 +39,7 @@ def test_shapes_are_static(shards):
         "target": (5, SIZE, SIZE, 4),
         "donor": (5, SIZE, SIZE, 4),
         "flow": (5, SIZE // 4, SIZE // 4, 3),
+        "seen": (5, SIZE, SIZE, 4),
     }
     assert {key: tuple(spec.shape) for key, spec in weight.items()} == dict.fromkeys(shapes, (5,))
     image, truth, weight = open_split(shards, task="classify").element_spec

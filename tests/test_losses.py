@@ -148,11 +148,13 @@ def truths_and_answers(seed=0, size=32):
         "target": with_weight(target, mask),
         "donor": with_weight(donor, 1 - mask),
         "flow": with_weight(flow, 1.0),
+        "seen": with_weight(donor, 1 - mask),
     }
-    return truth, {"p_fake": truth["p_fake"], "mask": mask, "target": target, "donor": donor, "flow": flow}
+    answer = {"p_fake": truth["p_fake"], "mask": mask, "target": target, "donor": donor, "flow": flow, "seen": donor}
+    return truth, answer
 
 
-@pytest.mark.parametrize("output", ["mask", "target", "donor", "flow"])
+@pytest.mark.parametrize("output", ["mask", "target", "donor", "flow", "seen"])
 def test_a_loss_is_one_value_an_example_and_none_for_a_perfect_answer(output):
     truth, answer = truths_and_answers()
     loss = reconstructor_losses()[output]
@@ -189,7 +191,7 @@ def test_weighted_sum_adds_its_terms():
     assert np.allclose(numpy(total), expected)
 
 
-@pytest.mark.parametrize("output", ["mask", "target", "donor", "flow"])
+@pytest.mark.parametrize("output", ["mask", "target", "donor", "flow", "seen"])
 def test_a_loss_survives_its_configuration(output):
     loss = reconstructor_losses()[output]
     scope = {cls.__name__: cls for cls in (MaskLoss, RegionL1, RegionSSIM, WeightedSum)}
@@ -269,11 +271,12 @@ def gradients():
     "output, layers",
     [
         ("p_fake", {"encoder", "verdict"}),
-        ("mask", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv"}),
+        ("mask", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv", "mask_gate"}),
         ("target", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv", "target_conv"}),
         ("donor", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_conv", "colour_conv", "donor_residual_conv"}),
         ("donor", {"donor_hull_conv"}),
         ("flow", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_conv"}),
+        ("seen", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_conv", "colour_conv"}),
     ],
 )
 def test_each_loss_alone_moves_encoder_and_decoder(gradients, output, layers):
@@ -283,5 +286,5 @@ def test_each_loss_alone_moves_encoder_and_decoder(gradients, output, layers):
 def test_a_loss_leaves_the_other_decoder_alone(gradients):
     for output, other in (("p_fake", ("target", "donor")), ("mask", ("donor",)), ("target", ("donor",))):
         assert not [name for name in gradients[output] if name.startswith(other)]
-    for output in ("donor", "flow"):
+    for output in ("donor", "flow", "seen"):
         assert not [name for name in gradients[output] if name.startswith(("target", "mask", "verdict"))]

@@ -8,6 +8,7 @@ from keras_uncover.losses import ssim_map
 from keras_uncover.metrics import (
     MaskIoU,
     RegionError,
+    RegionPSNR,
     RegionSimilarity,
     classifier_metrics,
     reconstructor_metrics,
@@ -46,6 +47,17 @@ def test_region_error_by_hand():
     assert np.isclose(measure(RegionError(), (truth, answer)), 0.18, atol=1e-5)
 
 
+def test_region_psnr_by_hand():
+    truth = np.zeros((2, 2, 2, 3), "float32")
+    truth[:, :, :, 2] = [[1, 1], [0.5, 0]]
+    answer = np.zeros((2, 2, 2, 2), "float32")
+    answer[0, :, :, 0] = [[0.2, 0.4], [0.4, 0.9]]
+    # Squares over two channels 0.02, 0.08, 0.08, outside; inside (0.02 + 0.08 + 0.04) / 2.5 = 0.056: 12.518 dB.
+    assert np.isclose(measure(RegionPSNR(), (truth[:1], answer[:1])), 12.5181, atol=1e-3)
+    assert np.isclose(measure(RegionPSNR(), (truth[1:], answer[1:])), 100, atol=1e-3), "a perfect answer"
+    assert np.isclose(measure(RegionPSNR(), (truth, answer)), (12.5181 + 100) / 2, atol=1e-3), "the mean of dB"
+
+
 def test_region_similarity_is_the_mean_ssim_of_a_whole_picture():
     truth, answer = region_batch()
     truth[..., 3] = 1
@@ -70,12 +82,12 @@ def test_iou_by_hand():
     assert np.isclose(measure(MaskIoU(), (truth, answer)), (2 / 4 + 0) / 2)
 
 
-@pytest.mark.parametrize("metric, batch", [(RegionError, region_batch), (RegionSimilarity, region_batch)])
+@pytest.mark.parametrize("metric, batch", [(m, region_batch) for m in (RegionError, RegionPSNR, RegionSimilarity)])
 def test_examples_without_a_region_do_not_count(metric, batch):
     truth, answer = batch()
     expected = measure(metric(), (truth[:3], answer[:3]))
     truth[3:, ..., -1] = 0
-    assert np.isclose(measure(metric(), (truth, answer)), expected, atol=1e-6)
+    assert np.isclose(measure(metric(), (truth, answer)), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_examples_without_a_mask_do_not_count():
@@ -86,7 +98,7 @@ def test_examples_without_a_mask_do_not_count():
     assert measure(MaskIoU(), (truth[3:], answer[3:])) == 0
 
 
-ALL = [(RegionError, region_batch), (RegionSimilarity, region_batch), (MaskIoU, mask_batch)]
+ALL = [*((metric, region_batch) for metric in (RegionError, RegionPSNR, RegionSimilarity)), (MaskIoU, mask_batch)]
 
 
 @pytest.mark.parametrize("metric, batch", ALL)

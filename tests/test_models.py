@@ -57,7 +57,7 @@ def test_the_reconstructors_outputs(config):
     model = build_reconstructor(config)
     size, coarse = config.size, config.size // 4
     shapes = {"p_fake": (1,), "mask": (size, size, 1), "target": (size, size, 3), "donor": (size, size, 3)}
-    shapes["flow"] = (coarse, coarse, 2)
+    shapes["flow"], shapes["seen"] = (coarse, coarse, 2), (size, size, 3)
     assert {key: value.shape for key, value in model.output.items()} == {k: (None, *s) for k, s in shapes.items()}
     outputs = run(model, crops(config))
     assert {key: value.shape for key, value in outputs.items()} == {key: (2, *s) for key, s in shapes.items()}
@@ -87,6 +87,30 @@ def test_at_first_the_flow_is_each_places_own():
     outputs = run(build_reconstructor(SMALLEST), crops(SMALLEST))
     assert np.abs(outputs["flow"] - ops.convert_to_numpy(pixel_grid(8))).max() < 1e-6
     assert outputs["mask"].mean() < 0.4
+
+
+def test_the_verdict_shifts_the_mask_as_a_whole():
+    model = build_reconstructor(SMALLEST)
+    images = crops(SMALLEST, count=3)
+    before = run(model, images)
+    model.get_layer("mask_gate").set_weights([np.array([[3.0]], "float32"), np.array([-1.0], "float32")])
+    after = run(model, images)
+
+    def logit(p):
+        return np.log(p / (1 - p))
+
+    expected = logit(before["mask"]) + 3.0 * before["p_fake"][:, None, None] - 1.0
+    assert np.allclose(logit(after["mask"]), expected, atol=1e-3)
+
+
+def test_the_donor_is_what_is_seen_plus_a_residual_on_grey():
+    model = built(build_reconstructor, SMALLEST)
+    parts = keras.Model(
+        model.input, [model.get_layer(name).output for name in ("seen", "donor_residual_pixels", "donor_hull", "donor")]
+    )
+    seen, residual, hull, donor = (ops.convert_to_numpy(x) for x in parts(crops(SMALLEST), training=False))
+    face = np.clip(seen + residual, 0, 1) + 0.01 * (seen + residual - np.clip(seen + residual, 0, 1))
+    assert np.allclose(donor, 0.5 * (1 - hull) + face * hull, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,9 @@ def test_the_evaluation_writes_every_number_with_its_baseline(shards, tmp_path, 
     evaluate_keras.main([str(tmp_path / "run"), str(shards), "--split", "train", "--json", str(tmp_path / "n.json")])
     numbers = json.loads((tmp_path / "n.json").read_text())
     assert numbers["n_people"] == numbers["n_pairs"] == 4 and numbers["model"] == "run"
-    for condition in ("clean", "post_processed"):
-        assert 0 <= numbers[condition]["detection"]["auc"]["value"] <= 1
-        for family, rows in numbers[condition]["families"].items():
-            assert {"target_l1", "target_l1_copy", "target_ssim", "target_ssim_copy", "iou"} <= set(rows)
-            assert ("donor_l1_masked_copy" in rows) == (family != "self")
+    assert {"auc", "eer", "tpr_at_fpr_1", "ece"} <= set(numbers["detection"])
+    assert {"distance", "distance_over_copy", "distance_over_best_baseline", "rank1"} <= set(numbers["target"])
+    assert {"copy", "mean_texture", "inpainting"} <= set(numbers["baselines"]["target"])
+    for family, rows in numbers["families"].items():
+        assert (rows["donor"] is None) == (family == "self")
     assert "AUC" in capsys.readouterr().out

@@ -1,44 +1,20 @@
-"""The portraits builder: records, splits, refusals, and a data set that is there whole or not at all."""
+"""The portraits builder: what a record is, and the shards of a data set."""
 
-import csv
 import json
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
-import tensorflow_datasets as tfds
-from PIL import Image
+from shard_files import SIZE, assert_nothing_of_this_machine, assert_same_data, read, read_rejects
 
 from keras_uncover.images import decode_image, read_bytes
-from pipelines.folders import BuildError, build_folder
 from pipelines.look import load_finder, map_in_order
 from pipelines.pictures import hash_pixels
-from pipelines.portraits import portraits_dataset_builder
 from pipelines.portraits.__main__ import main
 from pipelines.portraits.record import make_record
 
-ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data" / "portraits"
-SIZE = 64
-
-
-def read(shards, split):
-    return list(tfds.builder_from_directory(str(shards)).as_dataset(split=split).as_numpy_iterator())
-
-
-def read_rejects(shards):
-    with open(shards / "rejects.csv", encoding="utf-8", newline="") as file:
-        return {line["file"]: (line["rule"], line["reason"]) for line in csv.DictReader(file)}
-
-
-def everything(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def record_of(path):
@@ -132,26 +108,16 @@ def test_given_splits_hold_and_share_no_person_and_no_image(shards):
 
 
 def test_metadata_tells_nothing_of_this_machine(portraits, shards):
-    for path in shards.iterdir():
-        data = path.read_bytes()
-        for place in (str(portraits), str(shards), str(ROOT)):
-            assert place.encode() not in data, path.name
+    assert_nothing_of_this_machine(shards, portraits)
     info = json.loads((shards / "dataset_info.json").read_text())
-    assert info["version"] == "1.0.0"
-    assert not list(shards.parent.glob(".*"))
+    assert (info["name"], info["version"]) == ("portraits", "1.0.0")
 
 
 def test_the_same_photos_give_the_same_records_in_the_same_order(portraits, tmp_path):
     for name, workers in (("one", "1"), ("two", "2")):
         arguments = ["--size", "64", "--limit", "4", "--split", "train", "--workers", workers]
         assert main([str(portraits / "list.csv"), str(tmp_path / name), *arguments]) == 0
-    one, two = everything(tmp_path / "one"), everything(tmp_path / "two")
-    assert one.keys() == two.keys()
-    assert all(one[name] == two[name] for name in one if "tfrecord" not in name)
-    # Protocol buffers leave the order of keys within a record open, so files need not be equal in bytes.
-    for first, second in zip(read(tmp_path / "one", "train"), read(tmp_path / "two", "train"), strict=True):
-        for key in first:
-            np.testing.assert_array_equal(first[key], second[key])
+    assert_same_data(tmp_path / "one", tmp_path / "two")
 
 
 def test_work_is_handed_out_in_order():
@@ -161,205 +127,3 @@ def test_work_is_handed_out_in_order():
 
     assert list(map_in_order(slow_start, range(30), 4)) == [n * n for n in range(30)]
     assert list(map_in_order(slow_start, [], 4)) == []
-
-
-# Refusals
-
-
-def save(path, pixels, **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, **options)
-
-
-@pytest.fixture(scope="module")
-def mixed(tmp_path_factory):
-    """A folder with two good portraits and one of each kind that is refused."""
-    folder = tmp_path_factory.mktemp("mixed")
-    first, second = (np.asarray(Image.open(DATA / name)) for name in ("p0.jpg", "p3.jpg"))
-    shutil.copy(DATA / "p0.jpg", folder / "a good one.jpg")
-    # A face in the background is less than half as large: no second portrait.
-    scene = np.full((256, 356, 3), 90, "uint8")
-    scene[:, :256] = second
-    scene[150:230, 270:350] = cv2.resize(first, (80, 80), interpolation=cv2.INTER_AREA)
-    save(folder / "b with a passer-by.png", scene)
-    save(folder / "copy.png", first)
-    save(folder / "couple.png", np.concatenate([first, second], axis=1))
-    save(folder / "far.png", cv2.resize(first, (48, 48), interpolation=cv2.INTER_AREA))
-    save(folder / "wall.png", np.tile(np.arange(256, dtype="uint8")[:, None, None], (1, 256, 3)))
-    xs = load_finder().find(first)[0].points[:, 0]
-    save(folder / "half.png", first[:, int(0.8 * xs.min() + 0.2 * xs.max()) :])
-    (folder / "cut.jpg").write_bytes((DATA / "p4.jpg").read_bytes()[:4000])
-    (folder / "empty.jpg").touch()
-    (folder / "drawing.gif").write_bytes(b"GIF89a" + bytes(40))
-    (folder / "notes.txt").write_text("no picture")
-    return folder
-
-
-def test_every_file_is_a_record_or_a_named_refusal(mixed, tmp_path, capsys):
-    assert main([str(mixed), str(tmp_path / "out"), "--size", "64", "--split", "test"]) == 0
-    records = read(tmp_path / "out", "test")
-    assert sorted(record["file"].decode() for record in records) == ["a good one.jpg", "b with a passer-by.png"]
-    rejects = read_rejects(tmp_path / "out")
-    assert {file: rule for file, (rule, _) in rejects.items()} == {
-        "copy.png": "duplicate",
-        "couple.png": "several_faces",
-        "cut.jpg": "unreadable",
-        "drawing.gif": "unreadable",
-        "empty.jpg": "unreadable",
-        "far.png": "too_small",
-        "half.png": "cut_off",
-        "notes.txt": "not_a_picture",
-        "wall.png": "no_face",
-    }
-    assert len(records) + len(rejects) == len(list(mixed.iterdir()))
-    for file, words in (("copy.png", "a good one.jpg"), ("couple.png", "2 faces"), ("empty.jpg", "empty.jpg")):
-        assert words in rejects[file][1]
-    assert str(mixed) not in (tmp_path / "out" / "rejects.csv").read_text()
-    said = capsys.readouterr().err
-    assert "test             2 portraits of 2 people" in said
-    assert "refused          9 files" in said
-    assert "unreadable 3" in said
-
-
-def test_nothing_left_is_an_error_that_names_files(tmp_path, capsys):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "empty.jpg").touch()
-    assert main([str(tmp_path / "in"), str(tmp_path / "out")]) == 1
-    assert "No portrait is left of 1" in (said := capsys.readouterr().err)
-    assert "empty.jpg" in said
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
-
-
-@pytest.mark.parametrize(
-    "arguments, words",
-    [
-        (["--size", "8"], "--size is a number from 16 to 1,024; received 8"),
-        (["--workers", "0"], "--workers is a number from 1"),
-        (["--limit", "0"], "--limit is a number from 1"),
-    ],
-)
-def test_numbers_that_make_no_sense_are_refused(tmp_path, capsys, arguments, words):
-    assert main([str(tmp_path), str(tmp_path / "out"), *arguments]) == 1
-    assert words in capsys.readouterr().err
-
-
-# Whole or not at all
-
-
-def test_an_existing_output_is_refused_and_kept(portraits, tmp_path, capsys):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.txt").write_text("keep")
-    for extra, words in (([], "new or empty folder"), (["--overwrite"], "no dataset_info.json")):
-        assert main([str(portraits), str(tmp_path / "out"), *extra]) == 1
-        assert words in capsys.readouterr().err
-    assert everything(tmp_path / "out") == {"mine.txt": b"keep"}
-
-
-def build(portraits, out, *extra):
-    return main([str(portraits / "list.csv"), str(out), "--size", "64", "--limit", "3", *extra])
-
-
-def fail_at(number, make):
-    made = []
-
-    def maker(*arguments):
-        made.append(arguments)
-        if len(made) == number:
-            raise RuntimeError("the power is gone")
-        return make(*arguments)
-
-    return maker
-
-
-def test_a_failure_leaves_no_half_output_and_a_second_run_completes(portraits, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(portraits_dataset_builder, "make_record", fail_at(3, make_record))
-        with pytest.raises(RuntimeError, match="the power is gone"):
-            build(portraits, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "out").mkdir()
-    assert build(portraits, tmp_path / "out") == 0
-    before = everything(tmp_path / "out")
-    with monkeypatch.context() as patch:
-        patch.setattr(portraits_dataset_builder, "make_record", fail_at(2, make_record))
-        with pytest.raises(RuntimeError, match="the power is gone"):
-            build(portraits, tmp_path / "out", "--overwrite")
-    assert everything(tmp_path / "out") == before
-    assert build(portraits, tmp_path / "out", "--overwrite", "--split", "test") == 0
-    assert tfds.builder_from_directory(str(tmp_path / "out")).info.splits["test"].num_examples == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_one_build_at_a_time_and_a_dead_one_is_cleared(tmp_path):
-    out, work = tmp_path / "out", tmp_path / ".out.building"
-    with build_folder(out):
-        with pytest.raises(BuildError, match="One build at a time"):
-            with build_folder(out):
-                pass
-        (work / "done").mkdir()
-    assert out.is_dir()
-    assert not work.exists()
-    (work / "portraits").mkdir(parents=True)  # As a killed build leaves it.
-    out.rmdir()
-    with build_folder(out):
-        assert [path.name for path in work.iterdir()] == ["lock"]
-        (work / "done").mkdir()
-    assert out.is_dir()
-
-
-def test_a_replacement_killed_between_its_renames_is_undone(tmp_path):
-    old = tmp_path / ".out.building" / "replaced"
-    old.mkdir(parents=True)
-    (old / "dataset_info.json").write_text("old")
-    with pytest.raises(BuildError, match="has content"):
-        with build_folder(tmp_path / "out"):
-            pass
-    assert everything(tmp_path / "out") == {"dataset_info.json": b"old"}
-
-
-@pytest.mark.slow
-def test_a_killed_build_leaves_no_half_output_and_a_second_run_completes(portraits, tmp_path):
-    arguments = ["-m", "pipelines.portraits", str(portraits / "list.csv"), str(tmp_path / "out"), "--size", "64"]
-    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob(".out.building/**/rejects.csv")):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert [path.name for path in tmp_path.iterdir()] == [".out.building"]
-    run = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert len(read(tmp_path / "out", "train")) == 4
-
-
-@pytest.mark.root
-def test_a_full_disk_is_a_plain_error_and_leaves_nothing(portraits, tmp_path, capsys):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
-    try:
-        assert main([str(portraits / "list.csv"), str(disk / "out"), "--size", "64"]) == 1
-        assert "No space left on device. Make room or choose another disk." in capsys.readouterr().err
-        assert list(disk.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-@pytest.mark.slow
-def test_tfds_build_knows_the_folder(portraits, tmp_path):
-    shutil.copytree(portraits, tmp_path / "photos")
-    (tmp_path / "photos" / "list.csv").rename(tmp_path / "photos" / "portraits.csv")
-    # What ``tfds build`` runs; the ``tfds`` command itself also imports Beam.
-    code = (
-        "import sys, simple_parsing; from tensorflow_datasets.scripts.cli.build import Args;"
-        "parser = simple_parsing.ArgumentParser(); parser.add_arguments(Args, dest='args');"
-        "parser.parse_args(sys.argv[1:]).args.execute()"
-    )
-    command = [sys.executable, "-c", code, "--config", "128px"]
-    places = ["--manual_dir", str(tmp_path / "photos"), "--data_dir", str(tmp_path / "data")]
-    run = subprocess.run([*command, *places], cwd=ROOT / "pipelines" / "portraits", capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    folder = tmp_path / "data" / "portraits" / "128px" / "1.0.0"
-    assert len(read(folder, "train")) == 4
-    assert read(folder, "test")[0]["crop"].shape == (128, 128, 3)
-    assert (folder / "rejects.csv").is_file()

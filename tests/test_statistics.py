@@ -1,4 +1,4 @@
-"""Ranking measures and intervals against numbers worked out by hand."""
+"""Ranking measures, calibration and intervals against numbers worked out by hand."""
 
 import numpy as np
 import pytest
@@ -33,24 +33,90 @@ def test_equal_error_rate_by_hand():
     assert statistics.equal_error_rate([0.8, 0.9], [0.1, 0.2]) == 1.0
 
 
-def test_bootstrap_draws_people_and_not_examples():
-    """Two people of 50 equal examples each: a draw's mean can only be 0, a half or 1."""
-    people = ["a"] * 50 + ["b"] * 50
-    values = np.repeat([0.0, 1.0], 50)
-    seen = set()
-    statistics.bootstrap(people, lambda rows: seen.add(values[rows].mean()) or values[rows].mean(), draws=100)
-    assert seen == {0.0, 0.5, 1.0}
+def test_reliability_and_calibration_error_by_hand():
+    """Two bins. Genuine .1 .3 .8 weigh 1/6 each, fakes .2 .9 .6 .7 weigh 1/8 each.
+
+    Low bin: .1 .3 .2, weight 1/6 + 1/6 + 1/8 = 11/24, promised (.4/6 + .2/8) / (11/24) = .2, true (1/8) / (11/24) =
+    3/11. High bin: weight 13/24, promised (.8/6 + 2.2/8) / (13/24) = .753846, true (3/8) / (13/24) = 9/13.
+    """
+    scores = [0.1, 0.3, 0.8], [0.2, 0.9, 0.6, 0.7]
+    promised, true, weight = statistics.reliability(*scores, bins=2)
+    assert weight == pytest.approx([11 / 24, 13 / 24])
+    assert promised == pytest.approx([0.2, 0.7538462])
+    assert true == pytest.approx([3 / 11, 9 / 13])
+    by_hand = 11 / 24 * (3 / 11 - 0.2) + 13 / 24 * (0.7538462 - 9 / 13)
+    assert statistics.calibration_error(*scores, bins=2) == pytest.approx(by_hand)
 
 
-def test_bootstrap_interval_holds_the_normal_one():
+def test_calibration_error_does_not_depend_on_how_many_fakes_were_measured():
+    rng = np.random.default_rng(0)
+    genuine, fake = rng.random(50), rng.random(70)
+    once = statistics.calibration_error(genuine, fake)
+    assert statistics.calibration_error(genuine, np.tile(fake, 5)) == pytest.approx(once)
+    assert statistics.calibration_error([0.0, 0.0], [1.0]) == 0.0
+    assert statistics.calibration_error([1.0], [0.0]) == 1.0
+
+
+def test_error_rates_are_those_of_every_cut():
+    genuine, fake = [0.2, 0.4, 0.4], [0.4, 0.9]
+    false_alarm, miss = statistics.error_rates(genuine, fake)
+    cuts = [-np.inf, 0.2, 0.4, 0.9, np.inf]
+    assert false_alarm == pytest.approx([np.mean(np.array(genuine) >= cut) for cut in cuts])
+    assert miss == pytest.approx([np.mean(np.array(fake) < cut) for cut in cuts])
+
+
+def test_people_are_drawn_and_bring_all_of_their_examples():
+    """Two people of 50 examples each: in a draw all examples of a person count alike, and both together twice."""
+    counts = statistics.draw_people(["a"] * 50 + ["b"] * 50, draws=100)
+    assert counts.shape == (100, 100)
+    assert (counts[:, :50] == counts[:, :1]).all() and (counts[:, 50:] == counts[:, 50:51]).all()
+    assert (counts[:, 0] + counts[:, 50] == 2).all() and set(counts[:, 0]) == {0, 1, 2}
+
+
+def test_a_swap_counts_as_often_as_both_of_its_people():
+    people, donors = ["a", "b", "c", "a", "b"], ["b", "c", "a", "a", ""]
+    counts = statistics.draw_people(people, donors, draws=200)
+    # The last two tell how often a and b themselves were drawn; three were drawn in all.
+    a, b = counts[:, 3], counts[:, 4]
+    c = 3 - a - b
+    np.testing.assert_array_equal(counts[:, :3], np.stack([a * b, b * c, c * a], axis=1))
+    assert a.max() > 1
+
+
+def test_a_draw_without_one_kind_is_drawn_again():
+    people, kinds = ["a", "b"], [0, 1]
+    assert (statistics.draw_people(people, kinds=kinds, draws=50) == 1).all()
+    assert (statistics.draw_people(people, draws=50) != 1).any()
+
+
+def test_intervals_hold_the_normal_one():
     values = np.random.default_rng(0).standard_normal(400)
-    low, high = statistics.bootstrap(np.arange(400), lambda rows: values[rows].mean(), draws=2000)
+    counts = statistics.draw_people(np.arange(400), draws=2000)
     half = 1.96 * values.std() / 20
-    assert low == pytest.approx(values.mean() - half, abs=0.02)
-    assert high == pytest.approx(values.mean() + half, abs=0.02)
+    for found in (
+        statistics.mean_with_interval(values, counts),
+        statistics.measure_with_interval(lambda rows: values[rows].mean(), counts),
+    ):
+        assert found["value"] == pytest.approx(values.mean()) and found["n"] == 400
+        assert found["interval"] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.02)
 
 
-def test_mean_with_interval_is_reproducible():
-    first = statistics.mean_with_interval(["a", "b", "c"], [1.0, 2.0, 6.0])
-    assert first == statistics.mean_with_interval(["a", "b", "c"], [1.0, 2.0, 6.0])
-    assert first["value"] == 3.0 and first["n"] == 3 and first["interval"][0] < 3.0 < first["interval"][1]
+def test_both_roles_make_an_interval_wider():
+    """Everybody is target and donor once, and pairs have nothing to do with people: the interval is root 3 wider."""
+    rng = np.random.default_rng(1)
+    values, names = rng.standard_normal(500), np.arange(500)
+    one, two = statistics.draw_people(names), statistics.draw_people(names, np.roll(names, 1))
+    widths = [np.ptp(statistics.mean_with_interval(values, counts)["interval"]) for counts in (one, two)]
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(3), rel=0.1)
+
+
+def test_ratio_and_missing_values():
+    counts = np.array([[1, 1, 1], [3, 0, 0], [0, 3, 0]])
+    found = statistics.ratio_with_interval([1.0, 2.0, 3.0], [2.0, 2.0, 8.0], counts)
+    assert found["value"] == 0.5
+    assert found["interval"] == pytest.approx(list(np.percentile([0.5, 0.5, 1.0], [2.5, 97.5])))
+    assert statistics.ratio_with_interval([1.0, 2.0, 3.0], [0.0, 1.0, 1.0], counts) is None
+    mean = statistics.mean_with_interval([np.nan, 2.0, 4.0], counts)
+    assert mean["value"] == 3.0 and mean["n"] == 2
+    assert mean["interval"] == pytest.approx(list(np.percentile([3.0, 2.0], [2.5, 97.5])))
+    assert statistics.mean_with_interval([np.nan] * 3, counts) is None

@@ -40,8 +40,9 @@ def make_batch(config=SMALLEST, count=6, seed=0):
         "donor": np.concatenate([donor * hull + 0.5 * (1 - hull), hull], -1),
         "flow": flow,
     }
+    truth["seen"] = truth["donor"]
     weight = {key: np.ones(count, "float32") for key in truth}
-    weight["donor"] = weight["flow"] = fake
+    weight["donor"] = weight["flow"] = weight["seen"] = fake
     return target * (1 - mask) + donor * mask, truth, weight
 
 
@@ -133,7 +134,7 @@ def test_training_moves_weights_and_lowers_the_loss_on_a_repeated_batch(task, de
 
 
 def test_the_logs_name_every_loss_and_metric(finished):
-    losses = {f"{output}_loss" for output in ("p_fake", "mask", "target", "donor", "flow")}
+    losses = {f"{output}_loss" for output in ("p_fake", "mask", "target", "donor", "flow", "seen")}
     metrics = {"p_fake_auc", "mask_iou", "target_l1", "target_ssim", "donor_l1", "donor_ssim"}
     assert set(finished.first) == {"loss", *losses, *metrics}
 
@@ -144,6 +145,7 @@ def test_neither_loss_nor_metrics_of_the_donor_see_examples_without_one(finished
     spoiled = {key: value.copy() for key, value in truth.items()}
     spoiled["donor"][4:, ..., :3] = 0.9
     spoiled["flow"][4:, ..., :2] = 0.9
+    spoiled["seen"] = spoiled["donor"]
     logs = measure(finished.model, (image, spoiled, weight))
     for key in expected:
         assert np.isclose(logs[key], expected[key], atol=1e-6), key
@@ -177,6 +179,13 @@ def test_a_start_carries_encoder_and_verdict_exactly(task, detector):
         assert all(np.array_equal(a, b) for a, b in zip(old, new, strict=True))
     images = make_batch()[0]
     assert np.array_equal(run(detector.model, images)["p_fake"], run(model, images)["p_fake"])
+
+
+def test_a_start_from_a_reconstructor_carries_everything(finished):
+    model = build("reconstruct", seed=2)
+    training.start_from(model, finished.folder)
+    one, two = (run(network, make_batch(seed=3)[0]) for network in (finished.model, model))
+    assert all(np.array_equal(one[key], two[key]) for key in one)
 
 
 def test_a_start_from_another_preset_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_uncover import weights
-from keras_uncover.weights import WeightsError, load_verified, load_weights, save_preset
+from keras_uncover.weights import WeightsError, load_verified, load_weights, save_config, save_preset
 
 
 def tiny(units=3):
@@ -43,6 +43,19 @@ def test_half_is_float16_on_disk(folder):
     assert kinds == [np.float16, np.float16]
 
 
+def test_packed_weights_are_the_same_in_less_room(tmp_path):
+    model = keras.Sequential([keras.Input((128,)), keras.layers.Dense(256, name="dense")], name="coarse")
+    kernel = np.round(np.random.default_rng(0).normal(0, 3, (128, 256)))  # few values, as after quantisation
+    model.set_weights([kernel, np.arange(256)])
+    for packed in (False, True):
+        save_preset(model, tmp_path / f"packed_{packed}", {"format": 1}, packed=packed)
+        other = keras.models.clone_model(model)
+        load_weights(other, tmp_path / f"packed_{packed}")
+        assert all(np.array_equal(a, b) for a, b in zip(other.get_weights(), model.get_weights()))
+    loose, dense = ((tmp_path / f"packed_{packed}" / weights.WEIGHTS).stat().st_size for packed in (False, True))
+    assert dense < loose - 0.5 * 2 * kernel.size  # half of what two bytes a value take
+
+
 def test_writing_twice_gives_the_same_bytes_and_keeps_the_card(folder):
     (folder / "card.md").write_text("a card")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
@@ -60,6 +73,43 @@ def test_failed_writing_leaves_the_old_preset(folder):
         save_preset(model, folder, {"format": 2})
     assert (folder / "manifest.json").read_bytes() == before and load_verified(folder)["format"] == 1
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_a_config_is_rewritten_alone(folder):
+    (folder / "card.md").write_text("a card")
+    kept = {name: (folder / name).read_bytes() for name in ("card.md", "model.weights.h5")}
+    listed = json.loads((folder / "manifest.json").read_text())
+    save_config(folder, {"format": 1, "threshold": 0.25})
+    assert load_verified(folder) == {"format": 1, "threshold": 0.25}
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    now = json.loads((folder / "manifest.json").read_text())
+    assert now["model.weights.h5"] == listed["model.weights.h5"] and now["config.json"] != listed["config.json"]
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), object()])
+def test_a_config_that_json_cannot_hold_changes_nothing(folder, value):
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with pytest.raises((ValueError, TypeError)):
+        save_config(folder, {"format": 1, "threshold": value})
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_new_config_does_not_make_an_altered_folder_sound(folder, name):
+    with open(folder / name, "ab") as file:
+        file.write(b" ")
+    with pytest.raises(WeightsError, match=f"{name} must have the SHA-256"):
+        save_config(folder, {"format": 1})
+    assert load_or_none(folder) is None
+
+
+def load_or_none(folder):
+    try:
+        return load_verified(folder)
+    except WeightsError:
+        return None
 
 
 def test_what_half_cannot_hold_stays_as_it_is(folder):

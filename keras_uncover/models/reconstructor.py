@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_uncover.layers import Blend, DepthToSpace, EnlargeLinearly, Grey, OffsetsToPlaces, Recolour, Warp
+from keras_uncover.layers import Blend, DepthToSpace, EnlargeLinearly, Grey, OffsetsToPlaces, Recolour, SoftClip, Warp
 from keras_uncover.models.classifier import build_verdict
 from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
 
@@ -33,11 +33,18 @@ def predict_pixels(x, channels, config, name, bias="zeros"):
     return DepthToSpace(config.stem, dtype="float32", name=f"{name}_pixels")(x)
 
 
-def decode_target(crop, features, config):
-    """Mask and pixels; ``target`` is the input where the mask is 0, so that a genuine photo passes unchanged."""
+def decode_target(crop, features, p_fake, config):
+    """Mask and pixels; ``target`` is the input where the mask is 0, so that a genuine photo passes unchanged.
+
+    The verdict raises or lowers the mask's logits as a whole: what is called genuine has no mask, and a place of the
+    finest map alone cannot know.
+    """
     x = decode(features, config, "target")
-    mask = predict_pixels(x, 1, config, "mask", bias=keras.initializers.Constant(-2.0))
-    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(mask)
+    places = predict_pixels(x, 1, config, "mask", bias=keras.initializers.Constant(-2.0))
+    gate = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="mask_gate")(p_fake)
+    gate = layers.Reshape((1, 1, 1), dtype="float32", name="mask_gate_place")(gate)
+    gated = layers.Add(dtype="float32", name="mask_gated")([places, gate])
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(gated)
     pixels = layers.Activation("sigmoid", dtype="float32", name="target_colours")(
         predict_pixels(x, 3, config, "target")
     )
@@ -48,7 +55,7 @@ def decode_donor(crop, features, config):
     """The donor's face in its own shape and colours, on grey.
 
     Much of the donor can be seen in the input, moved and recoloured; so the decoder says where each of its places is
-    to be seen (``flow``) and how the colours were changed, reads the input there, and adds a residual.
+    to be seen (``flow``) and how the colours were changed, reads the input there (``seen``), and adds a residual.
     """
     x = decode(features, config, "donor")
     flow = layers.Conv2D(2, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="flow_conv")(x)
@@ -56,13 +63,13 @@ def decode_donor(crop, features, config):
     colour = layers.Conv2D(6, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="colour_conv")(x)
     colour = EnlargeLinearly(config.stem, dtype="float32", name="colour")(colour)
     fine_flow = EnlargeLinearly(config.stem, dtype="float32", name="fine_flow")(flow)
-    seen = Warp(name="donor_seen")([crop, fine_flow])
+    seen = Recolour(name="seen")([Warp(name="donor_seen")([crop, fine_flow]), colour])
     residual = predict_pixels(x, 3, config, "donor_residual")
-    face = Recolour(name="donor_face")([seen, colour, residual])
+    face = SoftClip(name="donor_face")(layers.Add(dtype="float32", name="donor_sum")([seen, residual]))
     hull = layers.Activation("sigmoid", dtype="float32", name="donor_hull")(
         predict_pixels(x, 1, config, "donor_hull")
     )
-    return flow, Blend(name="donor")([Grey(name="donor_ground")(crop), face, hull])
+    return flow, seen, Blend(name="donor")([Grey(name="donor_ground")(crop), face, hull])
 
 
 def build_reconstructor(config):
@@ -75,11 +82,13 @@ def build_reconstructor(config):
     float32: ``p_fake`` ``(batch, 1)``; ``mask`` ``(batch, size, size, 1)``; ``target`` and ``donor``
     ``(batch, size, size, 3)`` in [0, 1], but for the hundredth by which the donor's face leaks beyond it: clip it;
     ``flow`` ``(batch, size / stem, size / stem, 2)``, where each place of the donor is to be seen in the input, in
-    unit coordinates.
+    unit coordinates; ``seen`` ``(batch, size, size, 3)``, the input read there and recoloured, unclipped: the donor
+    before its residual, which training compares with the donor too.
     """
     crop = keras.Input((config.size, config.size, 3), name="crop")
     features = build_encoder(config)(crop)
-    mask, target = decode_target(crop, features, config)
-    flow, donor = decode_donor(crop, features, config)
-    outputs = {"p_fake": build_verdict(config)(features), "mask": mask, "target": target, "donor": donor, "flow": flow}
+    p_fake = build_verdict(config)(features)
+    mask, target = decode_target(crop, features, p_fake, config)
+    flow, seen, donor = decode_donor(crop, features, config)
+    outputs = {"p_fake": p_fake, "mask": mask, "target": target, "donor": donor, "flow": flow, "seen": seen}
     return keras.Model(crop, outputs, name="reconstructor")

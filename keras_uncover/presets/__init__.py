@@ -4,19 +4,29 @@ import json
 from pathlib import Path
 
 from keras_uncover.config import ModelConfig
-from keras_uncover.models.classifier import build_classifier
-from keras_uncover.models.reconstructor import build_reconstructor
-from keras_uncover.weights import CONFIG, MANIFEST, WeightsError, load_verified, load_weights
+from keras_uncover.weights import (
+    CONFIG,
+    MANIFEST,
+    WEIGHTS,
+    WeightsError,
+    load_verified,
+    load_weights,
+    read_manifest,
+)
 
-BUILDERS = {"classify": build_classifier, "reconstruct": build_reconstructor}
 KINDS = {"classify": "classifier", "reconstruct": "reconstructor"}
 RUN_MODEL = "model"  # where a training run keeps its network
 
 
 def preset_names(kinds=tuple(KINDS.values())):
-    """Names of the presets of some kinds that ship, sorted."""
-    folders = [path.parent for path in Path(__file__).parent.glob(f"*/{MANIFEST}")]
-    return sorted(folder.name for folder in folders if json.loads((folder / CONFIG).read_text())["kind"] in kinds)
+    """Names of the presets of some kinds that ship, those that answer photos unless told otherwise, sorted."""
+    return [name for name, config in shipped_configs().items() if config["kind"] in kinds]
+
+
+def shipped_configs():
+    """The configuration of every preset that ships, by its name, sorted."""
+    folders = sorted(path.parent for path in Path(__file__).parent.glob(f"*/{MANIFEST}"))
+    return {folder.name: json.loads((folder / CONFIG).read_text("utf-8")) for folder in folders}
 
 
 def preset_folder(name_or_folder):
@@ -46,21 +56,34 @@ def preset_folder(name_or_folder):
 
 def build_model(task, config):
     """The network of a task, ``classify`` or ``reconstruct``, with new weights."""
-    if task not in BUILDERS:
+    if task not in KINDS:
         raise ValueError(f"task must be classify or reconstruct; received {task!r}.")
-    return BUILDERS[task](config)
+    # Only here, so that names and cards are told without loading Keras.
+    from keras_uncover.models.classifier import build_classifier
+    from keras_uncover.models.reconstructor import build_reconstructor
+
+    return {"classify": build_classifier, "reconstruct": build_reconstructor}[task](config)
 
 
-def build_from_folder(name_or_folder):
+def build_from_folder(name_or_folder, calibrated=True):
     """The network that a preset or run holds, with its weights.
 
-    Returns: model, and the dict of its ``config.json``.
+    Args:
+        name_or_folder: as ``preset_folder`` takes it.
+        calibrated: False leaves the preset's calibration aside, whatever it is worth.
+
+    Returns: model, and the dict of its ``config.json``. The model's ``p_fake`` is the network's own: a calibration is
+    applied by ``keras_uncover.calibrated.calibrate_model``.
 
     Raises:
-        WeightsError: there is no such preset, it was altered, or it answers no photos.
+        WeightsError: there is no such preset, it was altered, it answers no photos, or its calibration is not of these
+            weights.
     """
+    from keras_uncover.calibrated import check_calibration, uncalibrated
+
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
+    config = config if calibrated else uncalibrated(config)
     tasks = {kind: task for task, kind in KINDS.items()}
     if config.get("kind") not in tasks:
         raise WeightsError(
@@ -70,4 +93,5 @@ def build_from_folder(name_or_folder):
         )
     model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
     load_weights(model, folder)
+    check_calibration(config, read_manifest(folder)[WEIGHTS])
     return model, config

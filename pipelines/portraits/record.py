@@ -5,7 +5,9 @@ import functools
 import tensorflow as tf
 
 from keras_uncover.geometry import cut_crops
+from keras_uncover.images import decode_image
 from keras_uncover.mesh import VERTICES, unwrap_texture
+from pipelines.buckets import read_picture
 from pipelines.crops import compile_rasteriser, place_in_crop, to_integers
 from pipelines.pictures import hash_pixels
 
@@ -50,3 +52,15 @@ def make_record(photo, face, size):
     for key, dtype in (("crop", "uint8"), ("texture", "uint8"), ("hull", "uint8"), ("uv", "uint16")):
         arrays[key] = to_integers(arrays[key], dtype)
     return {**arrays, "image_sha256": hash_pixels(photo)}
+
+
+def make_example(portrait, face, size):
+    """From one portrait to its key and record, as TFDS takes them: here, in a thread, or on a worker of Beam.
+
+    Args:
+        portrait: ``Portrait``.
+        face: the ``Face`` found in it.
+        size: pixels of the crop's side.
+    """
+    record = make_record(decode_image(read_picture(portrait.path)), face, size)
+    return portrait.file, {**record, "person": portrait.person, "file": portrait.file}

@@ -1,11 +1,13 @@
 """Which portraits there are, who they show, and which split each belongs to."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.folders import BuildError
+from pipelines.buckets import is_remote, reach
+from pipelines.folders import BuildError, as_path
 from pipelines.people import SPLITS, choose_splits, person_of
 from pipelines.pictures import Reject, list_pictures
 
@@ -39,7 +41,7 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
 
     Args:
         photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (relative to the CSV)
-            and, if wanted, ``split`` and ``person`` (default: the file's name).
+            and, if wanted, ``split`` and ``person`` (default: the file's name). A CSV may be in a bucket.
         split: everyone goes into this split.
         validation: share of people, of all or of the CSV's ``train``.
         limit: only the first so many.
@@ -48,10 +50,11 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
 
     Raises: BuildError for a source that cannot be read.
     """
-    photos = Path(photos)
-    if not photos.exists():
-        raise BuildError(f"PHOTOS is a folder or a CSV file; there is nothing at {photos}. Check the path.")
-    rows, rejects = read_folder(photos) if photos.is_dir() else read_csv(photos)
+    photos = as_path(photos)
+    with reach(photos):
+        if not photos.exists():
+            raise BuildError(f"PHOTOS is a folder or a CSV file; there is nothing at {photos}. Check the path.")
+        rows, rejects = read_folder(photos) if photos.is_dir() else read_csv(photos)
     rows = [row._replace(person=row.person or person_of(row.file)) for row in rows]
     root = photos if photos.is_dir() else photos.parent
     portraits = []
@@ -66,6 +69,8 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
 
 def read_folder(folder):
     """Rows of all pictures below a folder, in the order of their paths; other files as rejects."""
+    if is_remote(folder):
+        raise BuildError(f"Portraits in a bucket are named by a CSV; received the folder {folder}. List them in one.")
     files, rejects = list_pictures(folder, PICTURES)
     return [Row(file) for file in files], rejects
 
@@ -73,8 +78,7 @@ def read_folder(folder):
 def read_csv(path):
     """Rows of a CSV file in UTF-8, in its order."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
+        lines = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BuildError(f"PHOTOS is a folder or a CSV file in UTF-8; {path} cannot be read: {error}.") from error
     if not lines or "file" not in lines[0]:

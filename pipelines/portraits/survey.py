@@ -1,6 +1,7 @@
 """Look at every portrait once: find its face, and keep of those with the same pixels the first."""
 
 from pipelines.look import look, map_with_bar
+from pipelines.people import SPLITS
 from pipelines.pictures import Reject
 
 
@@ -17,14 +18,35 @@ def survey(portraits, find, size, workers=1):
 
     Returns: list of ``(Portrait, Face)``, list of ``Reject``; both in the order of ``portraits``.
     """
-    kept, rejects, first = [], [], {}
     found = map_with_bar(lambda portrait: look(portrait, find, size), portraits, workers, "Finding faces")
+    kept, rejects, first = [], [], {}
     for portrait, answer in zip(portraits, found):
-        if isinstance(answer, Reject):
-            rejects.append(answer)
-        elif answer.hash in first:
-            rejects.append(Reject(portrait.file, "duplicate", f"the same pixels as {first[answer.hash]}"))
+        refusal = answer if isinstance(answer, Reject) else refuse_copy(portrait.file, answer.hash, first)
+        if refusal:
+            rejects.append(refusal)
         else:
-            first[answer.hash] = portrait.file
             kept.append((portrait, answer.face))
     return kept, rejects
+
+
+def refuse_copy(file, pixels, first):
+    """A ``Reject`` if ``first``, a dict of hashes to files that is kept up to date, has the hash ``pixels``; or None."""
+    if pixels in first:
+        return Reject(file, "duplicate", f"the same pixels as {first[pixels]}")
+    first[pixels] = file
+    return None
+
+
+def count_people(kept):
+    """Number of portraits and of people in each split: dict, split to two integers."""
+    counts = {}
+    for split in SPLITS:
+        people = [portrait.person for portrait, _ in kept if portrait.split == split]
+        counts[split] = len(people), len(set(people))
+    return counts
+
+
+def summarise(counts):
+    """What was found, by split, in lines; ``counts`` as from ``count_people``."""
+    rows = [(split, *counts.get(split, (0, 0))) for split in SPLITS]
+    return "\n".join(f"{split:<10} {count:>7,} portraits of {people:,} people" for split, count, people in rows)

@@ -1,7 +1,5 @@
 """Command line of the builder of ready-made fakes."""
 
-import argparse
-
 from pipelines import command
 
 EXAMPLES = """examples:
@@ -28,17 +26,11 @@ and why. Read the shards with tfds.builder_from_directory("shards").
 
 def parse(argv=None):
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        "python -m pipelines.swap_pairs",
-        description="Turn ready-made fakes and their sources into TFRecord shards.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("dataset", metavar="DATASET", help="folder with df/, src/ and src_remb/ or segmented_face/")
-    parser.add_argument("shards", metavar="SHARDS", help="folder to write; new or empty")
+    source = ("DATASET", "folder with df/, src/ and src_remb/ or segmented_face/")
+    description = "Turn ready-made fakes and their sources into TFRecord shards."
+    parser = command.make_parser("swap_pairs", description, EXAMPLES, source, "fakes")
     parser.add_argument("--pattern", default="{target}_{donor}", metavar="NAME",
                         help="names of the fakes, without suffix (default: {target}_{donor})")
-    command.add_options(parser, "fakes")
     return parser.parse_args(argv)
 
 
@@ -49,9 +41,7 @@ def main(argv=None):
     def make_builder(work):
         from pipelines.swap_pairs.swap_pairs_dataset_builder import Builder, SwapPairsConfig
 
-        names = ("size", "dataset", "pattern", "split", "validation", "limit", "workers")
-        options = {name: getattr(args, name) for name in names}
-        return Builder(data_dir=work, config=SwapPairsConfig(name=f"custom_{args.size}px", **options))
+        return Builder(data_dir=work, config=SwapPairsConfig(**command.configure(args, "pattern")))
 
     return command.run(args, make_builder)
 

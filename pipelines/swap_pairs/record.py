@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uncover.geometry import cut_crops
+from keras_uncover.images import decode_image, read_bytes
 from keras_uncover.mesh import VERTICES
 from keras_uncover.swaps import neutral_outside
 from pipelines.crops import compile_rasteriser, place_in_crop, to_integers
@@ -103,3 +104,13 @@ def make_record(fake, fake_face, target, donor, donor_face, size):
     arrays["mask"], arrays["has_mask"] = derive_mask(arrays["input"], arrays["target"], arrays.pop("hull"))
     hashes = {"input_sha256": fake, "target_sha256": target, "donor_sha256": donor}
     return {**arrays, **{key: hash_pixels(photo) for key, photo in hashes.items()}}
+
+
+def make_example(found, size):
+    """Key and record of one fake, as TFDS takes them; ``found`` is a ``Found`` of the survey."""
+    swap = found.swap
+    fake, target, donor = (decode_image(read_bytes(p.path)) for p in (swap.fake, swap.target, swap.donor))
+    record = make_record(fake, found.fake_face, target, donor, found.donor_face, size)
+    files = {"file": swap.fake.file, "target_file": swap.target.file, "donor_file": swap.donor.file}
+    people = {"target_person": swap.target_person, "donor_person": swap.donor_person}
+    return swap.fake.file, {**record, **files, **people}

@@ -16,12 +16,10 @@ import tensorflow_datasets as tfds
 if __package__ == "swap_pairs":  # ``tfds build`` knows this folder only, not the checkout that it lies in.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from keras_uncover.images import decode_image, read_bytes  # noqa: E402
-from pipelines.folders import BuildError  # noqa: E402
-from pipelines.look import load_finder, map_in_order  # noqa: E402
+from pipelines.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
+from pipelines.look import load_finder  # noqa: E402
 from pipelines.people import SPLITS  # noqa: E402
-from pipelines.pictures import count_rejects, list_first, write_rejects  # noqa: E402
-from pipelines.swap_pairs.record import make_record  # noqa: E402
+from pipelines.swap_pairs.record import make_example  # noqa: E402
 from pipelines.swap_pairs.sources import list_swaps, summarise  # noqa: E402
 from pipelines.swap_pairs.survey import survey  # noqa: E402
 
@@ -30,23 +28,15 @@ No person and no picture is in two splits. Where the mask could not be derived, 
 
 
 @dataclasses.dataclass
-class SwapPairsConfig(tfds.core.BuilderConfig):
-    """What to build. ``dataset``: folder, else ``--manual_dir``; the others as in ``list_swaps``."""
+class SwapPairsConfig(FaceConfig):
+    """What to build. ``source`` is a folder; ``pattern`` and the rest as in ``list_swaps``."""
 
-    size: int = 128
-    dataset: str | None = None
     pattern: str = "{target}_{donor}"
-    split: str | None = None
-    validation: float = 0.1
-    limit: int | None = None
-    workers: int = 1
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(FaceBuilder):
     """Builder of the data set ``swap_pairs``."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First version."}
     BUILDER_CONFIGS = [SwapPairsConfig(name="128px", size=128), SwapPairsConfig(name="256px", size=256)]
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Give a folder with df/, src/ and src_remb/ or segmented_face/."
 
@@ -63,32 +53,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             features[key] = tfds.features.Text()
         return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features), description=DESCRIPTION)
 
-    def _split_generators(self, dl_manager):
+    def _survey(self, source):
         config = self.builder_config
-        dataset = config.dataset or dl_manager.manual_dir
-        swaps, rejects = list_swaps(dataset, config.pattern, config.split, config.validation, config.limit)
-        kept, refused = survey(swaps, load_finder().find, config.size, config.workers)
-        rejects += refused
-        print(summarise([found.swap for found in kept]), count_rejects(rejects), sep="\n", file=sys.stderr)
-        if not kept:
-            raise BuildError(f"No fake is left of those in {dataset}. The first refused:\n{list_first(rejects)}")
-        write_rejects(Path(self.data_dir) / "rejects.csv", rejects)
-        groups = {split: [found for found in kept if found.swap.split == split] for split in SPLITS}
-        return {split: self._generate_examples(split, group) for split, group in groups.items() if group}
+        swaps, rejects = list_swaps(source, config.pattern, config.split, config.validation, config.limit)
+        found, refused = survey(swaps, load_finder().find, config.size, config.workers)
+        kept = group_by_split(found, SPLITS, lambda each: each.swap.split)
+        return kept, rejects + refused, summarise([each.swap for each in found])
 
-    def _generate_examples(self, split, group):
-        size, masks = self.builder_config.size, 0
-        for key, record in map_in_order(lambda found: make_example(found, size), group, self.builder_config.workers):
+    def _generate_examples(self, split, found):
+        masks = 0
+        for key, record in self.make_in_order(make_example, found):
             masks += record["has_mask"]
             yield key, record
-        print(f"{split:<10} {masks:>7,} masks derived of {len(group):,}", file=sys.stderr)
-
-
-def make_example(found, size):
-    """Key and record of one fake as TFDS takes them."""
-    swap = found.swap
-    fake, target, donor = (decode_image(read_bytes(p.path)) for p in (swap.fake, swap.target, swap.donor))
-    record = make_record(fake, found.fake_face, target, donor, found.donor_face, size)
-    files = {"file": swap.fake.file, "target_file": swap.target.file, "donor_file": swap.donor.file}
-    people = {"target_person": swap.target_person, "donor_person": swap.donor_person}
-    return swap.fake.file, {**record, **files, **people}
+        print(f"{split:<10} {masks:>7,} masks derived of {len(found):,}", file=sys.stderr)
