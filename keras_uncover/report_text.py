@@ -41,7 +41,7 @@ def baseline_table(report, role):
             continue
         digits = [2 if column.startswith("psnr") else 3 for column in columns]
         cells = [number(entry[column], digit) for column, digit in zip(columns, digits)]
-        rows.append([name, *cells, number(entry["kid"]), number(entry["ours_over_it"]) if "ours_over_it" in entry else ""])
+        rows.append([name, *cells, number(entry["kid"], 5), number(entry["ours_over_it"]) if "ours_over_it" in entry else ""])
     return rows
 
 

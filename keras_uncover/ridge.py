@@ -15,7 +15,8 @@ class Ridge:
     Args:
         first, second: float32 ``(n, f)``, features.
         targets: float32 ``(n, p)``: what is predicted, as coarse as it may be to choose the penalty by.
-        groups: int ``(n,)``: rows of one group, such as a person and their mirror image, are held out together.
+        groups: int ``(n,)``: whose each row is, such as a person's and their mirror image's. The penalty is chosen by
+            the first row of each alone, by groups held out.
         scales: of the second block, to choose from; ``(0,)`` leaves it out.
         seed: of the choice of held-out groups.
 
@@ -30,8 +31,11 @@ class Ridge:
         self.lengths = [np.sqrt((block**2).sum(1).mean()) + 1e-12 for block in blocks]
         self.blocks = [block / length for block, length in zip(blocks, self.lengths)]
         kernels = [block @ block.T for block in self.blocks]
-        held = hold_out(groups, seed)
-        found = [(*choose_penalty(kernels[0] + s * s * kernels[1], targets, held), s) for s in scales]
+        _, rows = np.unique(groups, return_index=True)
+        held, square = hold_out(len(rows), seed), np.ix_(rows, rows)
+        found = [
+            (*choose_penalty(kernels[0][square] + s * s * kernels[1][square], targets[rows], held), s) for s in scales
+        ]
         self.error, self.penalty, self.scale = min(found)
         kernel = kernels[0] + self.scale**2 * kernels[1]
         self.inverse = np.linalg.inv(kernel + self.penalty * np.eye(len(kernel)))
@@ -43,13 +47,12 @@ class Ridge:
         return (self.inverse @ cross).T.astype("float32")
 
 
-def hold_out(groups, seed):
-    """Which rows are held out: bool ``(n,)``, one sixth of the groups and at least one."""
-    names = np.unique(groups)
-    if len(names) < 3:
-        raise ValueError(f"A regression whose penalty is chosen needs three people at least; received {len(names)}.")
-    drawn = np.random.default_rng(seed).permutation(names)
-    return np.isin(groups, drawn[: max(1, round(len(names) * HELD_OUT))])
+def hold_out(count, seed):
+    """Which of ``count`` people are held out: bool ``(count,)``, one sixth and at least one."""
+    if count < 3:
+        raise ValueError(f"A regression whose penalty is chosen needs three people at least; received {count}.")
+    drawn = np.random.default_rng(seed).permutation(count)
+    return np.isin(np.arange(count), drawn[: max(1, round(count * HELD_OUT))])
 
 
 def choose_penalty(kernel, targets, held):

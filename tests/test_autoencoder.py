@@ -1,11 +1,12 @@
 """The autoencoder: one definition as a model and as a function, and what its preset holds."""
 
+from pathlib import Path
+
 import cv2
 import keras
 import numpy as np
 import pytest
 from keras import ops
-from pathlib import Path
 
 from keras_uncover.models.autoencoder import (
     ARCH,

@@ -8,9 +8,21 @@ from seed_layout import PORTRAITS
 from shard_files import assert_same_data
 
 from keras_uncover.images import ImageError
-from pipelines.buckets import bucket_folder, read_picture
+from pipelines.buckets import read_picture, replace_files
 from pipelines.folders import BuildError, as_path
 from pipelines.portraits.__main__ import main
+
+
+class InMemory(type(backend.tf_backend)):
+    """Renames a folder as buckets do, one file at a time; TensorFlow's own would lose what is in it."""
+
+    def rename(self, path, dst):
+        if not self.isdir(path):
+            return super().rename(path, dst)
+        self.makedirs(dst, exist_ok=True)
+        for name in self.listdir(path):
+            self.rename(f"{path}/{name}", f"{dst}/{name}")
+        self.rmtree(path)
 
 
 @pytest.fixture
@@ -19,6 +31,7 @@ def bucket(monkeypatch):
     monkeypatch.setattr(gpath, "_URI_PREFIXES", (*gpath._URI_PREFIXES, "ram://"))
     monkeypatch.setattr(gpath, "_URI_SCHEMES", gpath._URI_SCHEMES | {"ram"})
     monkeypatch.setitem(gpath._URI_MAP_ROOT, "ram://", "/ram/")
+    monkeypatch.setattr(backend, "tf_backend", InMemory())
     monkeypatch.setitem(gpath._PREFIX_TO_BACKEND, "ram", backend.tf_backend)
     monkeypatch.setitem(register._URI_PREFIXES_TO_CLS, "ram://", gpath.PosixGPath)
     folder = as_path(f"ram://{uuid.uuid4().hex}")
@@ -68,28 +81,22 @@ def test_an_existing_data_set_is_kept_until_the_new_one_is_complete(bucket, port
 
 
 def test_what_makes_it_a_data_set_goes_first_and_comes_last(bucket, monkeypatch):
+    for folder, names in (("old", ("dataset_info.json", "x")), ("new", ("a", "dataset_info.json", "z"))):
+        (bucket / folder).mkdir()
+        for name in names:
+            (bucket / folder / name).write_text(folder)
     seen = []
+    for name in ("unlink", "rmtree", "rename"):
+        def spy(path, *arguments, name=name, method=getattr(gpath.PosixGPath, name), **options):
+            seen.append((name, path.name))
+            return method(path, *arguments, **options)
 
-    def spy(name):
-        method = getattr(gpath.PosixGPath, name)
-
-        def called(self, *arguments, **options):
-            seen.append((name, self.name))
-            return method(self, *arguments, **options)
-
-        monkeypatch.setattr(gpath.PosixGPath, name, called)
-
-    for _ in range(2):
-        with bucket_folder(bucket / "out", overwrite=True) as work:
-            (work / "done").mkdir()
-            for name in ("a", "dataset_info.json", "z"):
-                (work / "done" / name).write_text(name)
-            seen.clear()
-            for name in ("unlink", "rmtree", "rename"):
-                spy(name)
-        monkeypatch.undo()
-    assert seen == []
-    assert not (bucket / ".out.building").exists()
+        monkeypatch.setattr(gpath.PosixGPath, name, spy)
+    replace_files(bucket / "new", bucket / "old")
+    assert seen[:2] == [("unlink", "dataset_info.json"), ("rmtree", "old")]
+    assert seen[2:] == [("rename", "a"), ("rename", "z"), ("rename", "dataset_info.json")]
+    assert {path.name: path.read_text() for path in (bucket / "old").iterdir()} == dict.fromkeys(
+        ("a", "dataset_info.json", "z"), "new")
 
 
 def test_pictures_that_cannot_be_read_are_refused(bucket):

@@ -50,7 +50,7 @@ def test_a_share_of_a_batch_is_a_fixed_number_of_rows():
     changed = [not np.array_equal(made["crop"][k], records["crop"][k]) for k in range(3)]
     assert changed == [False, True, False]
     _, none = make_morphs(draws, 0.0)
-    assert all(none[key] is records[key] for key in records)
+    assert all(np.array_equal(none[key], records[key]) for key in records)
     with pytest.raises(ValueError, match=r"share of morphs must be in 0 .. 1; received 1.5"):
         make_morphs(draws, 1.5)
 

@@ -36,11 +36,18 @@ def test_noise_asks_for_the_strongest_penalty():
     assert Ridge(*noise, np.arange(40)).penalty == max(ridge.PENALTIES)
 
 
-def test_rows_of_one_person_are_held_out_together():
-    people = np.tile(np.arange(12), 2)
-    held = ridge.hold_out(people, seed=0)
-    assert held.sum() == 4  # two of twelve people, two rows each
-    np.testing.assert_array_equal(held[:12], held[12:])
+def test_one_sixth_of_the_people_are_held_out():
+    held = ridge.hold_out(12, seed=0)
+    assert held.sum() == 2 and ridge.hold_out(3, seed=0).sum() == 1
+    assert (held != ridge.hold_out(12, seed=1)).any()
+
+
+def test_a_mirror_image_does_not_help_to_choose():
+    """Second rows that repeat the first would make no penalty look best, were they known while the first are held out."""
+    rng = np.random.default_rng(3)
+    once = [rng.standard_normal((40, k)) for k in (30, 2, 6)]
+    twice = Ridge(*(np.concatenate([x, x]) for x in once), np.tile(np.arange(40), 2))
+    assert twice.penalty == Ridge(*once, np.arange(40)).penalty == max(ridge.PENALTIES)
 
 
 def test_two_people_are_too_few():

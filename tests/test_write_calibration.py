@@ -41,7 +41,7 @@ def rows(seed, people=60, shift=0.0):
 
 def test_the_first_split_is_fitted_and_the_last_one_measured(run):
     before = (run / "model" / "model.weights.h5").read_bytes()
-    fitted, others = rows(0), rows(1, 40, shift=1.0)
+    fitted, others = rows(0), rows(1, 40, shift=2.0)
     entries = write_calibration(run, 0.1, {"validation": fitted, "test": others}, **SAID)
     config = load_verified(run / "model")
     assert {key: config[key] for key in entries} == json.loads(json.dumps(entries))
@@ -54,7 +54,8 @@ def test_the_first_split_is_fitted_and_the_last_one_measured(run):
         assert (entry["shards"], entry["seed"], entry["families"]) == ("faces", 1, ["mesh"])
     assert found["false_alarm"]["value"] <= 0.1 and found["false_alarm"]["n"] == 120
     scaled = calibration.scale(others["p_fake"], found["temperature"], found["bias"])
-    assert measured["false_alarm"]["value"] == np.mean(scaled[:80] >= threshold) > 0.1, "shifted people, more alarms"
+    assert measured["false_alarm"]["value"] == np.mean(scaled[:80] >= threshold)
+    assert measured["false_alarm"]["value"] > 0.2, "shifted people, more alarms"
     assert measured["miss"]["value"] == np.mean(scaled[80:] < (entries["band"] or [threshold])[0])
     assert found["temperature"] == pytest.approx(2, rel=0.5)
     build_from_folder(run)
