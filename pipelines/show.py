@@ -14,9 +14,9 @@ import argparse
 import cv2
 import numpy as np
 
+from keras_uncover import morphs
 from keras_uncover.augment import DRAWS as AUGMENT_DRAWS
 from keras_uncover.augment import augment
-from keras_uncover import morphs
 from keras_uncover.models.autoencoder import KIND, load_autoencoder
 from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
 from pipelines.pairs import pair_people
@@ -93,7 +93,8 @@ def main(arguments=None):
     sheets = [lay_out(swap_cells(records, name, options) if name else record_cells(records)) for name in families]
     if not cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1]):
         raise SystemExit(f"{options.out} could not be written; check the folder and the suffix.")
-    print(f"{options.out}: {len(records['crop'])} {' and '.join(families) if options.family else 'records'} of {options.split}")
+    what = f"swaps each of {', '.join(families)}" if options.family else "records"
+    print(f"{options.out}: {len(records['crop'])} {what} of {options.split}")
 
 
 if __name__ == "__main__":
