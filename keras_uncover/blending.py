@@ -61,7 +61,7 @@ def paste(target, pixels, mask, strength):
 
 @functools.cache
 def reducing_matrix(size, factor):
-    """Gaussian reduction of a line: float32 ``(size / factor, size)``, each row sums to 1; deviation ``factor / 2``."""
+    """Gaussian reduction of a line: float32 ``(size / factor, size)``, deviation ``factor / 2``, rows sum to 1."""
     centres = (np.arange(size // factor)[:, None] + 0.5) * factor
     weights = np.exp(-0.5 * ((np.arange(size) + 0.5 - centres) / (0.5 * factor)) ** 2)
     return (weights / weights.sum(axis=1, keepdims=True)).astype("float32")

@@ -1,8 +1,8 @@
 """Histogram matching with static shapes: a few quantiles inside a mask, joined by a broken line.
 
 Sorting, the textbook way to quantiles, is slow under XLA on a CPU, and a table with an entry a level needs a gather a
-value. Here the shares of pixels below fixed levels are counted, best on a thinned picture, quantiles are read off them, and
-the curve through matching quantiles has so few knots that it is worked out for every pixel without any look-up.
+value. Here the shares of pixels below fixed levels are counted, best on a thinned picture, and quantiles are read off
+them; the curve through matching quantiles has so few knots that it is worked out for every pixel without a look-up.
 Source of the method: R. Gonzalez, R. Woods, "Digital Image Processing", histogram specification.
 """
 

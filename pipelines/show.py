@@ -61,9 +61,8 @@ def swap_cells(records, family, options):
     count, size = records["crop"].shape[:2]
     rng = np.random.default_rng(options.seed)
     donor = pair_people(count, options.seed)
-    targets, donors, partners = (
-        to_float({key: value[rows] for key, value in records.items()}) for rows in (np.arange(count), donor, donor[donor])
-    )
+    people = np.arange(count), donor, donor[donor]
+    targets, donors, partners = (to_float({key: value[rows] for key, value in records.items()}) for rows in people)
     draws = rng.random((count, DRAWS), "float32")
     if options.morphs:
         donors = morphs.morph_records(donors, partners["texture"], rng.random((count, morphs.DRAWS), "float32"))

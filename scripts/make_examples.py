@@ -19,7 +19,7 @@ from keras_uncover.faces import FaceFinder
 from keras_uncover.geometry import cut_crops, invert_transform, sample, transform_points
 from keras_uncover.images import decode_image, read_bytes
 from keras_uncover.mesh import VERTICES, crop_transform, unwrap_texture, uv_map
-from keras_uncover.swaps import DRAWS, make_swaps
+from keras_uncover.swaps import PLAIN_DRAWS, make_swaps
 from keras_uncover.uncoverer import align_faces
 
 SIZE = 256
@@ -79,7 +79,7 @@ def main():
     for number, (target, donor, family) in enumerate(zip(targets, donors, FAMILIES), start=1):
         photo, record, matrix = read_face(finder, arguments.faces / target)
         donor_photo, donor_record, _ = read_face(finder, arguments.faces / donor)
-        draws = ops.convert_to_tensor(rng.random((1, DRAWS), "float32"))
+        draws = ops.convert_to_tensor(rng.random((1, PLAIN_DRAWS), "float32"))
         swap = make_swaps(record, donor_record, draws, {family: 1.0}, plain=True)
         write_jpeg(arguments.out / f"fake_{number}.jpg", paste(photo, swap, matrix))
         write_jpeg(arguments.out / "truth" / f"{number}_target.jpg", photo)

@@ -52,7 +52,7 @@ def read_crops(shards, split):
 
 
 def make_batches(crops, seed):
-    """Endless shuffled batches of crops and themselves, half of them mirrored, brightness and tint changed a little."""
+    """Endless shuffled batches of crops and themselves, half of them mirrored, their tint changed a little."""
 
     def vary(crop, number):
         key = tf.stack([tf.constant(seed, tf.int64), number])
@@ -117,10 +117,11 @@ parameters, stored as float16. Licence: MIT.
   (SelfishGene/SFHQ-T2I-dataset and SelfishGene/SFHQ-dataset, MIT; faker-js/assets-person-portrait, CC0-1.0), one a
   person: {people}. Split hash `{trained["split_sha256"][:16]}`. It was trained on `train` alone.
 - **Made by**: `scripts/train_autoencoder.py SHARDS FOLDER --minutes {trained["minutes"]:g} --seed {trained["seed"]}`:
-  {trained["steps"]:,} steps of {BATCH} crops of {trained["size"]} px, L1, Adam. How many steps fit depends on the machine.
-- **Measured** on the {numbers["n"]} `validation` people, clean crops of {trained["size"]} px: PSNR {numbers["psnr"]:.2f} dB.
-  Baselines: reduced 8 times and enlarged {numbers["psnr_reduced_8_times"]:.2f} dB; JPEG of quality 10
-  {numbers["psnr_jpeg_10"]:.2f} dB.
+  {trained["steps"]:,} steps of {BATCH} crops of {trained["size"]} px, L1, Adam.
+  How many steps fit into the time depends on the machine.
+- **Measured** on the {numbers["n"]} `validation` people, clean crops of {trained["size"]} px:
+  PSNR {numbers["psnr"]:.2f} dB. Baselines: reduced 8 times and enlarged {numbers["psnr_reduced_8_times"]:.2f} dB,
+  JPEG of quality 10 {numbers["psnr_jpeg_10"]:.2f} dB.
 - **For**: making training and evaluation data. It judges nothing, recovers nobody and is not used to answer photos.
 - **Limits**: it is one network with artefacts of its own; what is learned from them says nothing about other
   generators, and that was not measured.

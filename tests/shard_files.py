@@ -32,7 +32,7 @@ def everything(folder):
 
 
 def assert_same_data(one, other):
-    """Two data sets are the same. The order of keys in a record is left open by protocol buffers, so bytes may differ."""
+    """Two data sets are the same but for the order of keys in a record, which protocol buffers leave open."""
     first, second = everything(one), everything(other)
     assert first.keys() == second.keys()
     assert all(first[name] == second[name] for name in first if "tfrecord" not in name)

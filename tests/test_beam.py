@@ -155,7 +155,8 @@ def test_beam_that_is_not_installed_is_named(portraits, tmp_path, capsys, monkey
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     monkeypatch.delitem(sys.modules, "pipelines.portraits.distributed", raising=False)
     assert main([str(portraits), str(tmp_path / "out"), "--beam"]) == 1
-    assert '--beam needs apache_beam; none is installed. Run python -m pip install ".[beam]"' in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert '--beam needs apache_beam; none is installed. Run python -m pip install ".[beam]"' in said
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Portraits and shards in a bucket. TensorFlow's file system in memory stands in for one: it is reached the same way."""
+"""Portraits and shards in a bucket. TensorFlow's file system in memory, reached the same way, stands in for one."""
 
 import uuid
 

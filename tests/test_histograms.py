@@ -70,7 +70,8 @@ def test_matched_pictures_have_the_histogram_of_the_reference(draws):
     mask = half_mask()
     matched = numpy(apply_curve(images, match_quantiles(images, references, mask)))
     shares = np.linspace(0.05, 0.95, 19)
-    before, after, wanted = (np.quantile(x[:, 8:].reshape(-1, 3), shares, axis=0) for x in (images, matched, references))
+    pair = images, matched, references
+    before, after, wanted = (np.quantile(x[:, 8:].reshape(-1, 3), shares, axis=0) for x in pair)
     assert np.abs(after - wanted).mean() < 0.012
     if draws[0] is not draws[1]:
         assert np.abs(after - wanted).mean() < 0.25 * np.abs(before - wanted).mean()

@@ -38,7 +38,7 @@ def depth_to_space(x, factor):
 def paint(images, arch, convolve):
     """From crops to crops through a narrow code of a twelfth of the numbers.
 
-    Dense convolutions at an eighth of the side, and one at a quarter: the code sees a face of 128 px as 16 x 16 places.
+    Dense convolutions at an eighth of the side, and one at a quarter: a crop of 128 px is a code of 16 x 16 places.
 
     Args:
         images: ``(batch, height, width, 3)`` in [0, 1]; sides static multiples of ``STRIDE``.

@@ -14,18 +14,21 @@ Folders below PHOTOS mean nothing: splits come from a hash of the person (the fi
 CSV, or from --split. SHARDS/rejects.csv names every file that was refused and why. Read the shards with
 tfds.builder_from_directory("shards"); pack them for NumPy with python -m pipelines.bank.
 
-millions of portraits, by Apache Beam (python -m pip install ".[beam]", best in an environment of its own):
+millions of portraits, by Apache Beam (python -m pip install ".[beam]", in an environment of its own):
   python -m pipelines.portraits photos shards --beam           in this process, to try it
   ... --beam --beam-options "--direct_running_mode=multi_processing --direct_num_workers=8"
   ... --beam --beam-options "--runner=FlinkRunner --flink_master=HOST:8081 --parallelism=64
                              --environment_type=DOCKER --environment_config=IMAGE"
   ... --beam --beam-options "--runner=SparkRunner --spark_master_url=spark://HOST:7077
                              --environment_type=DOCKER --environment_config=IMAGE"
-  ... --beam --beam-options "--runner=DataflowRunner --project=PROJECT --region=REGION
-                             --temp_location=gs://BUCKET/temp --sdk_container_image=IMAGE"
+  python -m pipelines.portraits gs://BUCKET/faces.csv gs://BUCKET/shards --beam
+      --beam-options "--runner=DataflowRunner --project=PROJECT --region=REGION
+                      --temp_location=gs://BUCKET/temp --sdk_container_image=IMAGE"
 
-IMAGE is one of Beam's for Python 3.11 with this checkout, ".[beam]" and PYTHONPATH set to the checkout. Records, splits
-and rejects.csv are the same as without --beam. DirectRunner holds all records in memory.
+Records, splits and rejects.csv are the same as without --beam. PHOTOS and SHARDS must lie where all workers find them
+by the same name: on a shared disk or, with a CSV, in a bucket. IMAGE is one of Beam's for Python 3.11 with ".[beam]"
+and this checkout, its folder in PYTHONPATH. DataflowRunner needs apache-beam[gcp], too. The runner without a name holds
+all records in memory. Only that one was tried.
 """
 
 
@@ -62,7 +65,8 @@ def read_beam_options(args):
     except ModuleNotFoundError as error:
         if error.name != "apache_beam":
             raise
-        raise BuildError('--beam needs apache_beam; none is installed. Run python -m pip install ".[beam]".') from error
+        words = 'Run python -m pip install ".[beam]".'
+        raise BuildError(f"--beam needs apache_beam; none is installed. {words}") from error
     return {"beam_options": read_options(args.beam_options or "--runner=DirectRunner")}
 
 

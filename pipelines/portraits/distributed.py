@@ -160,7 +160,7 @@ def lay_survey(pipeline, size, folder, groups):
 
 
 def two_outputs(function, kind):
-    """A ``DoFn`` with the outputs main, of this type, and rejects; Beam would take them for one output of both types."""
+    """A ``DoFn`` with the outputs main, of this type, and rejects; Beam would take them for one of both types."""
     return beam.ParDo(function).with_output_types(kind).with_outputs("rejects", main="main")
 
 

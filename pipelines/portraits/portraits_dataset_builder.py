@@ -5,7 +5,7 @@
 
     tfds build pipelines/portraits --config 128px --manual_dir photos --data_dir data
 
-and, by Apache Beam, with ``--beam_pipeline_options=runner=DirectRunner,direct_num_workers=2`` or other options.
+and, by Apache Beam, with ``--beam_pipeline_options=runner=FlinkRunner,flink_master=HOST:8081`` or other options.
 """
 
 import sys
@@ -38,7 +38,7 @@ class Builder(FaceBuilder):
     beam = None
 
     def download_and_prepare(self, *, download_config=None, **options):
-        """As in TFDS. Apache Beam does the work where ``download_config`` has a ``beam_runner`` or ``beam_options``."""
+        """As in TFDS. Apache Beam does the work if ``download_config`` has a ``beam_runner`` or ``beam_options``."""
         config = download_config or tfds.download.DownloadConfig()
         if config.beam_runner or config.beam_options:
             self.beam = {"runner": config.beam_runner, "options": config.beam_options}

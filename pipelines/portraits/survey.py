@@ -30,7 +30,7 @@ def survey(portraits, find, size, workers=1):
 
 
 def refuse_copy(file, pixels, first):
-    """A ``Reject`` if ``first``, a dict of hashes to files that is kept up to date, has the hash ``pixels``; or None."""
+    """A ``Reject`` if the dict ``first`` has the hash ``pixels`` of an earlier file; else it is noted there, and None."""
     if pixels in first:
         return Reject(file, "duplicate", f"the same pixels as {first[pixels]}")
     first[pixels] = file
