@@ -5,10 +5,12 @@ A genuine photo and the fake made from it get the *same* parameters: were post-p
 would learn the post-processing instead of the swap. For the same reason a share of both is grey.
 """
 
-import numpy as np
+import math
+
 from keras import ops
 
-from keras_uncover.filters import apply_separable, blur, gaussian_matrix
+from keras_uncover.channels import join_channels
+from keras_uncover.filters import apply_band, apply_separable, blur, gaussian_matrix
 from keras_uncover.geometry import invert_transform, pixel_grid, sample, transform_points
 from keras_uncover.jpeg import jpeg
 from keras_uncover.steps import as_is, between
@@ -17,9 +19,11 @@ from keras_uncover.steps import as_is, between
 POST_DRAWS = 11  # by post_process
 DEGRADE_DRAWS = POST_DRAWS + 3  # by degrade
 DRAWS = 5 + DEGRADE_DRAWS  # by augment
+SOFTEST = 1.0  # the largest deviation of blur, in pixels of a crop of 128
 COARSEST = 3.0  # the largest factor of down-sampling
-
-_LUMA = np.array([0.299, 0.587, 0.114], "float32")
+# How far from a pixel down- and up-sampling read: one and a half pixels of the coarsest, and the half pixel that
+# rounding its size makes of the picture's side at most.
+RESAMPLE_REACH = math.ceil(1.5 * COARSEST + 0.5)
 
 
 def draw_flip(draws):
@@ -56,7 +60,7 @@ def apply_affine(images, transform):
 
 def draw_blur(draws, size):
     """Gaussian sigma in pixels, float32 ``(batch,)``; 40 % stay sharp. draws: ``(batch, 2)``."""
-    return ops.where(draws[:, 0] < 0.4, 0.0, between(draws[:, 1], 0.0, 1.0) * (size / 128))
+    return ops.where(draws[:, 0] < 0.4, 0.0, between(draws[:, 1], 0.0, SOFTEST) * (size / 128))
 
 
 def draw_resample(draws, size):
@@ -75,18 +79,24 @@ def resample_matrix(size, reduced):
         size: pixels of the line.
         reduced: float32 ``(batch,)``, whole numbers 1 .. ``size``; ``size`` itself gives the identity.
 
-    Returns: float32 ``(batch, size, size)``, each row sums to 1. Shapes do not depend on ``reduced``: the short line
-    is kept in the first places of a long one.
+    Returns: float32 ``(batch, size, size)``, each row sums to 1. The short line is never made, so shapes do not depend
+    on ``reduced``.
     """
     axis = ops.arange(size, dtype="float32")
     reduced = ops.cast(reduced, "float32")[:, None, None]
     step = size / reduced
-    start = axis[None, :, None] * step
-    overlap = ops.minimum(axis[None, None] + 1.0, start + step) - ops.maximum(axis[None, None], start)
-    shrink = ops.maximum(overlap, 0.0) / step
     place = ops.clip((axis[None, :, None] + 0.5) / step - 0.5, 0.0, reduced - 1.0)
-    enlarge = ops.maximum(1.0 - ops.abs(place - axis[None, None]), 0.0)
-    return ops.matmul(enlarge, shrink)
+    cell = ops.floor(place)
+    fraction = place - cell
+    # Two pixels of the short line and the share that each place of the long line has in them.
+    near, far = (line_shares(axis, (cell + k) * step, step) for k in (0.0, 1.0))
+    return near * (1.0 - fraction) + far * fraction
+
+
+def line_shares(axis, start, step):
+    """Weights of the pixels that begin at ``axis`` in the mean from ``start`` to ``start + step``."""
+    overlap = ops.minimum(axis + 1.0, start + step) - ops.maximum(axis, start)
+    return ops.maximum(overlap, 0.0) / step
 
 
 def apply_resample(images, reduced):
@@ -118,7 +128,7 @@ def apply_noise(images, deviation, noise):
 
     noise: float32, the shape of ``images``, standard normal.
     """
-    light = ops.sqrt(0.25 + 0.75 * ops.mean(images, axis=-1, keepdims=True))
+    light = ops.sqrt(0.25 + 0.25 * (images[..., :1] + images[..., 1:2] + images[..., 2:3]))
     return ops.clip(images + noise * light * deviation[:, None, None, None], 0.0, 1.0)
 
 
@@ -129,7 +139,7 @@ def draw_grey(draws):
 
 def apply_grey(images, grey):
     """Luma in all three channels (ITU-R BT.601, as in JPEG) where ``grey`` says so."""
-    luma = ops.sum(images * _LUMA, axis=-1, keepdims=True)
+    luma = 0.299 * images[..., :1] + 0.587 * images[..., 1:2] + 0.114 * images[..., 2:3]
     return ops.where(grey[:, None, None, None], luma, images)
 
 
@@ -161,11 +171,21 @@ def post_process(images, draws, noise):
 
 
 def soften(images, draws):
-    """Blur and resampling of ``degrade``, one matrix for both. draws: ``(batch, DEGRADE_DRAWS)``."""
+    """Blur and resampling of ``degrade``, one matrix for both.
+
+    Args:
+        images: float32 ``(batch, size, size, 3 n)``; one or two channels more are left out.
+        draws: float32 ``(batch, DEGRADE_DRAWS)``.
+
+    Returns: list of ``n`` float32 ``(batch, size, size, 3)``.
+    """
     size = images.shape[1]
     lens = gaussian_matrix(size, draw_blur(draws[:, 0:2], size))
     matrix = ops.matmul(resample_matrix(size, draw_resample(draws[:, 11:13], size)), lens)
-    return apply_separable(images, matrix, matrix)
+    # Beyond 5.5 deviations a Gaussian weighs less than float32 tells apart.
+    reach = math.ceil(5.5 * SOFTEST * size / 128) + RESAMPLE_REACH
+    images = apply_band(images[..., : images.shape[-1] // 3 * 3], matrix, reach)
+    return [images[..., k : k + 3] for k in range(0, images.shape[-1], 3)]
 
 
 def expose(images, draws, noise):
@@ -179,22 +199,27 @@ def degrade(images, draws, noise, stage=as_is):
     """What happens to a photo on its way to us, in training: softness, resampling, colour, noise, grey, JPEG.
 
     Args:
-        images: float32 ``(batch, size, size, 3 n)`` in [0, 1]: ``n`` pictures of an example, all treated alike.
+        images: float32 ``(batch, size, size, 3 n)`` in [0, 1]: ``n`` pictures of an example, all treated alike; one
+            or two channels more are left out.
         draws: float32 ``(batch, DEGRADE_DRAWS)``, uniform; the first ``POST_DRAWS`` are those of ``post_process``.
         noise: float32 ``(batch, size, size, 3)``, standard normal.
         stage: as in ``make_swaps``.
 
     Returns: list of ``n`` float32 ``(batch, size, size, 3)`` in [0, 1].
     """
-    images = stage(soften)(images, draws)
-    pictures = [stage(expose)(images[..., k : k + 3], draws, noise) for k in range(0, images.shape[-1], 3)]
+    pictures = [stage(expose)(picture, draws, noise) for picture in stage(soften)(images, draws)]
     return [stage(apply_jpeg)(picture, draw_quality(draws[:, 9:11])) for picture in pictures]
 
 
 def move(pictures, flip, transform):
     """Mirror and move a list of pictures by one gather: float32, their channels side by side."""
     mirrored = ops.stack([ops.concatenate([-transform[:, 0, :2], 1.0 - transform[:, 0, 2:]], -1), transform[:, 1]], 1)
-    return apply_affine(ops.concatenate(pictures, axis=-1), ops.where(flip[:, None, None], mirrored, transform))
+    return apply_affine(join_channels(pictures), ops.where(flip[:, None, None], mirrored, transform))
+
+
+def last_channel(images):
+    """``(..., channels)`` to ``(..., 1)``."""
+    return images[..., -1:]
 
 
 def augment(swap, draws, noise, stage=as_is):
@@ -211,8 +236,8 @@ def augment(swap, draws, noise, stage=as_is):
     flip, transform = draw_flip(draws[:, 0:1]), draw_affine(draws[:, 1:5])
     stack = stage(move)([swap["input"], swap["target"], swap["mask"]], flip, transform)
     result = dict(swap)
-    result["input"], result["target"] = degrade(stack[..., :6], draws[:, 5:], noise, stage)
-    result["mask"] = stack[..., 6:]
+    result["input"], result["target"] = degrade(stack, draws[:, 5:], noise, stage)
+    result["mask"] = stage(last_channel)(stack)
     result["donor"], result["donor_hull"] = (stage(apply_flip)(swap[key], flip) for key in ("donor", "donor_hull"))
     result["flow"] = stage(move_flow)(swap["flow"], flip, transform)
     return result

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+BLOCK = 32  # rows of a banded matrix that are multiplied at a time
+
 
 def gaussian_matrix(size, sigma):
     """Row-normalised Gaussian weights between the pixels of a line.
@@ -37,6 +39,30 @@ def apply_separable(images, rows, columns):
     tall = ops.reshape(tall, (-1, new_height, width, channels))
     wide = ops.matmul(columns[:, None], tall)
     return ops.reshape(wide, (-1, new_height, new_width, channels))
+
+
+def apply_band(images, matrix, reach):
+    """Multiply every square picture along y and along x by a matrix that is zero away from its diagonal.
+
+    A block of rows at a time takes only the columns in which it is not zero: with a reach of 11, 54 at most.
+
+    Args:
+        images: float32 ``(batch, size, size, channels)``, few channels; with many ``apply_separable`` is faster.
+        matrix: float32 ``(batch, size, size)``, zero where row and column differ by more than ``reach``.
+        reach: Python integer.
+
+    Returns: float32, the shape of ``images``.
+    """
+    size, channels = images.shape[1], images.shape[3]
+    # Rows, and the columns near to them.
+    blocks = [(slice(k, k + BLOCK), slice(max(k - reach, 0), k + BLOCK + reach)) for k in range(0, size, BLOCK)]
+    # With x last, the second product is a large one a picture; with the channels last it is a small one a line.
+    lines = ops.reshape(ops.transpose(images, (0, 1, 3, 2)), (-1, size, channels * size))
+    lines = ops.concatenate([ops.matmul(matrix[:, rows, near], lines[:, near]) for rows, near in blocks], axis=1)
+    lines = ops.reshape(lines, (-1, size * channels, size))
+    turned = ops.swapaxes(matrix, 1, 2)
+    lines = ops.concatenate([ops.matmul(lines[..., near], turned[:, near, rows]) for rows, near in blocks], axis=-1)
+    return ops.transpose(ops.reshape(lines, (-1, size, channels, size)), (0, 1, 3, 2))
 
 
 def both_ways(matrix, planes):

@@ -34,8 +34,9 @@ from keras_uncover.augment import (
     draw_resample,
     post_process,
     resample_matrix,
+    soften,
 )
-from keras_uncover.filters import blur
+from keras_uncover.filters import blur, gaussian_matrix
 
 SIZE = 48
 # What draws nothing: post-processing, then no resampling and no grey.
@@ -140,6 +141,25 @@ def test_blur_and_resampling_are_one_after_the_other():
     assert np.abs(numpy(ours) - numpy(apply_resample(soft, draw_resample(draws[:, 11:13], SIZE)))).max() < 1e-5
 
 
+@pytest.mark.parametrize("size", [48, 128, 256])
+def test_softening_reads_as_far_as_its_widest_matrix_does(size):
+    draws = np.tile(np.array(CLEAN, "float32"), (2, 1))
+    draws[:, [0, 1, 11, 12]] = [[0.9, np.float32(1 - 2**-24)] * 2, [0.0, 0.0, 0.9, np.float32(1 - 2**-24)]]
+    image = np.random.default_rng(0).random((2, size, size, 3), "float32")
+    (ours,) = soften(image, draws)
+    resample = numpy(resample_matrix(size, draw_resample(draws[:, 11:13], size)))
+    matrix = resample.astype("float64") @ numpy(gaussian_matrix(size, draw_blur(draws[:, 0:2], size)))
+    plain = np.einsum("byh,bhwc,bxw->byxc", matrix, image, matrix)
+    assert np.abs(numpy(ours) - plain).max() < 1e-6
+
+
+def test_a_channel_more_is_left_out():
+    images, draws, noise = pictures(), make_draws(seed=4), pictures(seed=5)
+    found = degrade(np.concatenate([images, images[..., :1]], -1), draws, noise)
+    assert len(found) == 1
+    assert np.array_equal(numpy(found[0]), numpy(degrade(images, draws, noise)[0]))
+
+
 def test_a_grey_photo_has_grey_noise_and_stays_grey():
     draws = clean_draws(c7=0.9, c8=0.9, c9=0.9, c13=0.01)
     (result,) = degrade(pictures(), draws, pictures(seed=3))
@@ -206,4 +226,9 @@ def test_the_same_on_jax(tmp_path):
     assert set(jax) == set(tensorflow) and len(jax) == 6 + len(OPS)
     for key in jax:
         assert jax[key].shape == tensorflow[key].shape and jax[key].dtype == tensorflow[key].dtype
-        assert np.abs(jax[key] - tensorflow[key]).mean() < 1e-4, key
+        difference = np.abs(jax[key] - tensorflow[key])
+        if key in ("input", "target"):
+            # A pixel that lies between two grey levels before JPEG falls to either side, and may take its block along.
+            assert (difference < 1e-4).mean() > 0.9 and difference.mean() < 0.002, key
+        else:
+            assert difference.mean() < 1e-5, key

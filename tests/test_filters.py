@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from scipy import ndimage
 
-from keras_uncover.filters import apply_separable, blur, gaussian_matrix
+from keras_uncover.filters import BLOCK, apply_band, apply_separable, blur, gaussian_matrix
 
 
 def numpy(value):
@@ -62,3 +62,42 @@ def test_apply_separable_is_one_matrix_along_each_axis():
     result = numpy(apply_separable(images, rows, columns))
     assert result.shape == (2, 6, 7, 3)
     assert np.allclose(result, np.einsum("byh,bhwc,xw->byxc", rows, images, columns[0]), atol=1e-5)
+
+
+def banded(size, reach, count=2):
+    """Random matrices that are zero away from the diagonal."""
+    rng, axis = np.random.default_rng(size + reach), np.arange(size)
+    return rng.random((count, size, size), "float32") * (np.abs(axis[:, None] - axis) <= reach)
+
+
+@pytest.mark.parametrize("size", [8, BLOCK, BLOCK + 8, 3 * BLOCK])
+@pytest.mark.parametrize("reach", [0, 5, 2 * BLOCK + 1])
+@pytest.mark.parametrize("channels", [1, 6])
+def test_a_banded_product_is_the_plain_one(size, reach, channels):
+    images, matrix = np.random.default_rng(2).random((2, size, size, channels), "float32"), banded(size, reach)
+    result = numpy(apply_band(images, matrix, reach))
+    plain = np.einsum("byh,bhwc,bxw->byxc", *(each.astype("float64") for each in (matrix, images, matrix)))
+    assert result.shape == images.shape and result.dtype == np.float32
+    assert np.allclose(result, plain, rtol=1e-5, atol=1e-5)
+    assert np.allclose(result, numpy(apply_separable(images, matrix, matrix)), rtol=1e-5, atol=1e-5)
+
+
+def test_what_lies_beyond_the_reach_is_not_read_by_distant_blocks():
+    matrix = np.ones((1, 4 * BLOCK, 4 * BLOCK), "float32")
+    images = np.ones((1, 4 * BLOCK, 4 * BLOCK, 1), "float32")
+    counts = numpy(apply_band(images, matrix, 3))[0, :, 0, 0] / (BLOCK + 3)
+    assert counts[0] == BLOCK + 3 and counts[BLOCK] == BLOCK + 6
+
+
+@pytest.mark.parametrize("compiled", [None, False, True], ids=["map", "graph", "xla"])
+def test_a_banded_product_in_a_graph(compiled):
+    import tensorflow as tf
+
+    images, matrix = noise(64, 2), banded(64, 7)
+    expected = numpy(apply_band(images, matrix, 7))
+    if compiled is None:
+        data = tf.data.Dataset.from_tensor_slices((images, matrix)).batch(2, drop_remainder=True)
+        found = data.map(lambda i, m: apply_band(i, m, 7)).get_single_element()
+    else:
+        found = tf.function(lambda i, m: apply_band(i, m, 7), jit_compile=compiled)(images, matrix)
+    assert np.abs(numpy(found) - expected).max() < 1e-4

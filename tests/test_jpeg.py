@@ -9,7 +9,17 @@ from keras import ops
 from PIL import Image
 from scipy import fft
 
-from keras_uncover.jpeg import CHROMA_TABLE, LUMA_TABLE, cosine_matrix, jpeg, quantise_blocks, scaled_table
+from keras_uncover.jpeg import (
+    CHROMA_TABLE,
+    LUMA_TABLE,
+    cosine_matrix,
+    double,
+    halve,
+    jpeg,
+    quantise_blocks,
+    scaled_table,
+)
+from keras_uncover.layers import linear_matrix
 
 
 def picture(size=64):
@@ -62,6 +72,23 @@ def test_quantise_blocks_rounds_the_coefficients_of_every_block():
             box = np.s_[y : y + 8, x : x + 8]
             coefficients = np.round(fft.dctn(plane[box], norm="ortho") / steps) * steps
             assert np.allclose(ours[box], fft.idctn(coefficients, norm="ortho"), atol=1e-3)
+
+
+def test_chroma_is_halved_by_means_and_doubled_linearly():
+    planes = np.random.default_rng(4).random((2, 6, 10), "float32")
+    means = planes.reshape(2, 3, 2, 5, 2).mean((2, 4))
+    assert np.allclose(ops.convert_to_numpy(halve(planes)), means, atol=1e-6)
+    for axis, product in ((1, "ab,nbc->nac"), (2, "ab,ncb->nca")):
+        plain = np.einsum(product, linear_matrix(planes.shape[axis], 2), planes)
+        assert np.allclose(ops.convert_to_numpy(double(planes, axis)), plain, atol=1e-6)
+
+
+def test_a_mean_between_two_steps_falls_to_the_even_one():
+    # Means of whole numbers are exact, whatever the order of the sum: 12 over a step of 8 is one and a half.
+    planes = np.full((1, 8, 16), 12 / 8, "float32")
+    planes[..., 8:] = 20 / 8
+    result = ops.convert_to_numpy(quantise_blocks(planes, np.full((1, 8, 8), 8.0, "float32")))
+    assert np.allclose(result[0, :, :8], 16 / 8) and np.allclose(result[0, :, 8:], 16 / 8)
 
 
 @pytest.mark.parametrize("quality", [20, 43, 60, 75, 90, 100])
