@@ -1,11 +1,17 @@
 """Images a second of the data pipeline, beside three other ways of reading the same pictures.
 
     python benchmarks/data.py --shards SHARDS [--seconds 10] [--json benchmarks/results/data.json]
+    python benchmarks/data.py --shards SHARDS --only batch step     some rows only; the others stay in the JSON
 
 SHARDS is a folder written by ``python -m pipelines.portraits``. The others read its crops, written out as PNG files:
 the bare limit of TensorFlow's decoder on all cores, a plain Python and OpenCV loader, and Keras's own
 ``image_dataset_from_directory``. Beside the wall clock stands the processor time, all threads together: on a machine
 that does something else as well, only that one can be compared.
+
+The last row trains a reconstructor from the whole batch: how long a step waits for its data, and how long it takes on
+one batch, again and again, when no data are made beside it. On a machine without an accelerator both share the cores.
+
+The JSON holds an entry for each size of crop; rows are added to the entry of the same machine and batch size.
 """
 
 import argparse
@@ -25,10 +31,12 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from keras_uncover import config, training  # noqa: E402
 from pipelines.load import load  # noqa: E402
 from pipelines.read import read_records  # noqa: E402
 
 WARM_UP = 6  # batches that are not timed: compiling, filling of buffers
+STEP = "training step, reconstruct"
 
 
 def parse_arguments(arguments=None):
@@ -37,6 +45,8 @@ def parse_arguments(arguments=None):
     parser.add_argument("--split", default="train")
     parser.add_argument("--seconds", type=float, default=10.0, help="timed seconds a row (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="only rows whose name holds one of these")
+    parser.add_argument("--preset", default="small", help="network of the training step (%(default)s)")
     parser.add_argument("--json", default=str(Path(__file__).parent / "results" / "data.json"), metavar="FILE")
     return parser.parse_args(arguments)
 
@@ -48,7 +58,6 @@ def machine():
         "processor": names[0].split(":")[1].strip() if names else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "gpus": len(tf.config.list_physical_devices("GPU")),
-        "load_before": round(os.getloadavg()[0], 2),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
@@ -110,34 +119,105 @@ def read_only(options, cache):
 
 
 def list_rows(options, folder):
-    """Yield the name of each row and its batches, made only when their turn comes."""
+    """Yield the name of each row and a function that makes its batches, called only when their turn comes."""
     paths, size = write_crops(options.shards, options.split, folder)
     batch = options.batch_size
     usual = options.shards, options.split, batch
-    yield "bare PNG decode, all cores", bare_decode(paths, batch)
-    yield "Python and OpenCV", opencv_loader(paths, batch)
-    yield "image_dataset_from_directory", keras_loader(folder, size, batch)
-    yield "reading records (4 images each)", read_only(options, cache=False)
-    yield "reading records, cached", read_only(options, cache=True)
-    yield "reading and swaps", load(*usual, augment=False)
-    yield "whole batch, classify", load(*usual, task="classify")
-    yield "whole batch, reconstruct", load(*usual)
+    yield "bare PNG decode, all cores", lambda: bare_decode(paths, batch)
+    yield "Python and OpenCV", lambda: opencv_loader(paths, batch)
+    yield "image_dataset_from_directory", lambda: keras_loader(folder, size, batch)
+    yield "reading records (4 images each)", lambda: read_only(options, cache=False)
+    yield "reading records, cached", lambda: read_only(options, cache=True)
+    yield "reading and swaps", lambda: load(*usual, augment=False, autoencoder="autoencoder")
+    yield "whole batch, classify", lambda: load(*usual, task="classify", autoencoder="autoencoder")
+    yield "whole batch, reconstruct", lambda: load(*usual, autoencoder="autoencoder")
+    yield STEP, lambda: load(*usual, autoencoder="autoencoder")
+
+
+def make_network(preset):
+    """A reconstructor as ``train_keras.py`` trains it."""
+    training.seed_everything(0)
+    model = training.build_model("reconstruct", config.model_config(preset))
+    training.compile_model(model, "reconstruct", 1000, 1e-3)
+    return model
+
+
+def measure_steps(batches, model, seconds):
+    """Train for a while, first on fresh batches, then on one again and again.
+
+    Returns: dict of the milliseconds that a step takes, those of it that it waits for its batch, the share of these,
+    and the milliseconds that a step takes with no data made beside it.
+    """
+    stream = iter(batches)
+
+    def train(batch):
+        images, truths, weights = batch
+        model.train_on_batch(images, truths, weights)
+
+    for _ in range(WARM_UP):
+        train(next(stream))
+    count, waited, start = 0, 0.0, time.perf_counter()
+    while time.perf_counter() - start < seconds or not count:
+        before = time.perf_counter()
+        batch = next(stream)
+        waited += time.perf_counter() - before
+        train(batch)
+        count += 1
+    step, wait = 1e3 * (time.perf_counter() - start) / count, 1e3 * waited / count
+    del stream  # and with it what makes batches in the background
+    time.sleep(1.0)
+    alone, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds or not alone:
+        train(batch)
+        alone += 1
+    alone = 1e3 * (time.perf_counter() - start) / alone
+    return {"step_ms": step, "wait_ms": wait, "wait_share": wait / step, "step_alone_ms": alone}
+
+
+def measure_row(name, make, options):
+    """Measure one row and say what was found."""
+    if name == STEP:
+        row = measure_steps(make(), make_network(options.preset), options.seconds)
+        words = "{:34}{step_ms:>7,.0f} ms, {wait_ms:,.1f} ms of it wait for data ({:.1%}); {step_alone_ms:,.0f} ms alone"
+        print(words.format(name, row["wait_share"], **row), flush=True)
+    else:
+        row = measure(make(), options.batch_size, options.seconds)
+        print("{:34}{per_second:>10,.0f}{per_cpu_second:>14,.0f}{cores:>7.2f}".format(name, **row), flush=True)
+    return {key: round(value, 4 if key == "wait_share" else 2) for key, value in row.items()}
+
+
+def add_rows(path, entry):
+    """Add the rows of an entry to those that the JSON file holds for the same size, machine and batch size.
+
+    An entry of another machine or batch size is replaced: its rows cannot stand beside these.
+    """
+    path, report = Path(path), {}
+    if path.exists():
+        report = json.loads(path.read_text(encoding="utf-8"))
+    old = report.get(str(entry["size"]), {})
+    apart = {"rows", "load_before"}
+    if {key: old.get(key) for key in entry if key not in apart} == {k: v for k, v in entry.items() if k not in apart}:
+        entry = {**entry, "rows": {**old["rows"], **entry["rows"]}}
+    report[str(entry["size"])] = entry
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
     rows, found = {}, machine()
-    print("{processor}, {cores} cores, {gpus} GPUs, load {load_before} at the start".format(**found))
+    load_before = round(os.getloadavg()[0], 2)
+    print("{processor}, {cores} cores, {gpus} GPUs, load {} at the start".format(load_before, **found))
     print(f"{'':34}{'images/s':>10}{'a CPU-second':>14}{'cores':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, batches in list_rows(options, folder):
-            row = measure(batches, options.batch_size, options.seconds)
-            print("{:34}{per_second:>10,.0f}{per_cpu_second:>14,.0f}{cores:>7.2f}".format(name, **row), flush=True)
-            rows[name] = {key: round(value, 2) for key, value in row.items()}
+        for name, make in list_rows(options, folder):
+            if not options.only or any(word in name for word in options.only):
+                rows[name] = measure_row(name, make, options)
     size = read_records(options.shards, options.split, False, cache=False)[0].element_spec["crop"].shape[0]
-    report = {"machine": found, "size": size, "batch_size": options.batch_size, "split": options.split, "rows": rows}
-    Path(options.json).parent.mkdir(parents=True, exist_ok=True)
-    Path(options.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if not rows:
+        raise SystemExit(f"--only takes words of the rows' names; received {' '.join(options.only)}.")
+    entry = {"size": size, "machine": found, "batch_size": options.batch_size, "split": options.split}
+    add_rows(options.json, {**entry, "load_before": load_before, "rows": rows})
 
 
 if __name__ == "__main__":

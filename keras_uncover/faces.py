@@ -18,7 +18,7 @@ from keras_uncover.weights import load_weights
 PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets")
 # Looked at with the mesh in one photo.
 MAX_CANDIDATES = 16
-MIN_CANVAS = 512
+MIN_CANVAS, MAX_SQUARE = 512, 4096
 MIN_PRESENCE = 0.5
 SAME_MESH_IOU = 0.5
 SAME_MESH_COVER = 0.5
@@ -142,11 +142,14 @@ def find_faces(photo, detector, mesh, max_faces=8):
 
 
 class _Compiled(keras.Model):
-    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share."""
+    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share.
 
-    def __init__(self, function):
+    network: the model that the function calls.
+    """
+
+    def __init__(self, function, network):
         super().__init__(name="compiled")
-        self.function = function
+        self.function, self.network = function, network
 
     def call(self, inputs):
         return self.function(*inputs)
@@ -169,10 +172,9 @@ class FaceFinder:
         self.detector, self.mesh = build_face_detector(), build_face_mesh()
         for model in (self.detector, self.mesh):
             load_weights(model, os.path.join(presets, model.name))
-        self._look = _Compiled(lambda photo, matrices: letterboxes(photo[0], matrices))
-        self._place = _Compiled(lambda regressors, logits, matrices: (
-            place_faces(regressors, logits, matrices, MAX_CANDIDATES)))
-        self._cut = _Compiled(lambda photo, matrices: cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))
+        # Two programs, compiled for each size of canvas; more would be more to compile for each.
+        self._seek = _Compiled(self._seek_faces, self.detector)
+        self._read = _Compiled(self._read_points, self.mesh)
 
     def find(self, photo, max_faces=8):
         """Find the faces in a photo.
@@ -190,14 +192,13 @@ class FaceFinder:
             raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
         canvas, (height, width) = _canvas(photo)
         matrices = ops.convert_to_numpy(letterbox_matrices(height, width))
-        seen = self.detector.predict_on_batch(self._look.run(canvas, matrices))
-        places, scores = self._place.run(seen["regressors"], seen["logits"], matrices)
+        places, scores = self._seek.run(canvas, matrices)
         places, scores = places[scores > 0], scores[scores > 0]
         if not len(scores):
             return []
         regions = ops.convert_to_numpy(detections.region_of_detection(places))
         # One region at a time: a batch of a new length would be compiled anew.
-        each = [self._points(canvas, region[None]) for region in regions]
+        each = [self._read.run(canvas, region[None]) for region in regions]
         points, presence = (np.concatenate(parts) for parts in zip(*each))
         return _as_faces(rank_faces((height, width), points, presence, scores))[:max_faces]
 
@@ -210,11 +211,15 @@ class FaceFinder:
 
         Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
         """
-        return self._points(_canvas(photo)[0], np.asarray(matrices, "float32"))
+        return self._read.run(_canvas(photo)[0], np.asarray(matrices, "float32"))
 
-    def _points(self, canvas, matrices):
-        answer = self.mesh.predict_on_batch(self._cut.run(canvas, matrices))
-        return ops.convert_to_numpy(place_points(answer["points"], matrices)), answer["presence"]
+    def _seek_faces(self, photo, matrices):
+        seen = self.detector(letterboxes(photo[0], matrices))
+        return place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
+
+    def _read_points(self, photo, matrices):
+        answer = self.mesh(cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))
+        return place_points(answer["points"], matrices), answer["presence"]
 
 
 def _as_faces(ranked):
@@ -228,9 +233,10 @@ def _as_faces(ranked):
 
 
 def _canvas(photo):
-    """Check a photo and lay it on a black canvas whose sides are powers of two, so that few shapes are compiled.
+    """Check a photo and lay it on a black square whose side is a power of two, so that few shapes are compiled.
 
-    Outside of a photo everything here reads zeros anyway.
+    Outside of a photo everything here reads zeros anyway. Beyond ``MAX_SQUARE`` the sides differ, as a square around a
+    long photo would be too large.
 
     Returns: uint8 ``(1, canvas height, canvas width, 3)`` and the photo's height and width.
     """
@@ -242,6 +248,8 @@ def _canvas(photo):
         )
     height, width = photo.shape[:2]
     sides = [max(MIN_CANVAS, 1 << (side - 1).bit_length()) for side in (height, width)]
+    if max(sides) <= MAX_SQUARE:
+        sides = 2 * [max(sides)]
     canvas = np.zeros((1, *sides, 3), np.uint8)
     canvas[0, :height, :width] = photo
     return canvas, (height, width)

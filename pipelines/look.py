@@ -14,7 +14,7 @@ from keras_uncover.mesh import VERTICES, crop_transform
 from pipelines.pictures import Reject, hash_pixels, open_picture
 
 SECOND_FACE = 0.5  # A face in the background, less than half as large as the first, is no second portrait.
-SURE = 0.9  # Presence of a second face that counts; grass and cloth reach less.
+SURE = 0.9  # Presence of a face that counts beside others; grass, cloth and feathers reach less.
 MIN_SPAN = 0.5  # Photo pixels that a crop pixel must span at least: a crop is enlarged twice at most.
 MAX_OUTSIDE = 0.05  # Share of the face's points that may lie outside of the photo.
 
@@ -39,17 +39,25 @@ def side(face):
     return math.sqrt((x1 - x0) * (y1 - y0))
 
 
+def leave_out_unsure(faces):
+    """The faces that count: where the mesh network is sure of one, those that it is sure of, else the first.
+
+    faces: list of ``Face``, the largest first.
+    """
+    return [face for face in faces if face.presence >= SURE] or faces[:1]
+
+
 def judge(faces, shape, size):
     """Why a photo cannot become a record: ``(rule, reason)``, or None if it can.
 
     Args:
-        faces: list of ``Face``, the largest first.
+        faces: list of ``Face``, the largest first, of ``leave_out_unsure``.
         shape: height and width of the photo.
         size: pixels of the crop's side.
     """
     if not faces:
         return "no_face", "no face was found"
-    largest, *others = [side(face) for face in faces if face.presence >= SURE or face is faces[0]]
+    largest, *others = map(side, faces)
     rivals = [length for length in others if length >= SECOND_FACE * largest]
     if rivals:
         found = ", ".join(f"{length:.0f} px" for length in [largest, *rivals])
@@ -69,7 +77,7 @@ def look(picture, find, size):
     photo = open_picture(picture)
     if isinstance(photo, Reject):
         return photo
-    faces = find(photo)
+    faces = leave_out_unsure(find(photo))
     refusal = judge(faces, photo.shape[:2], size)
     return Reject(picture.file, *refusal) if refusal else Look(faces[0], hash_pixels(photo), photo.shape[:2])
 
