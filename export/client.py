@@ -21,7 +21,7 @@ from export.doors import GrpcDoor, RestDoor, ServerError
 from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, read_reply
 from keras_uncover import outputs
 from keras_uncover.answers import error_record, to_records
-from keras_uncover.console import Console
+from keras_uncover.console import Console, hushed_start
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.inputs import InputError, collect_photos, hash_file
 
@@ -72,8 +72,9 @@ def main(arguments=None):
     except OSError as error:
         parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
     try:
-        door = open_door(options)
-        check_description(door.describe())
+        with hushed_start():  # gRPC's protos import TensorFlow
+            door = open_door(options)
+            check_description(door.describe())
         return answer_photos(door, photos, options)
     except ServerError as error:
         print(f"client: {error}", file=sys.stderr)
@@ -124,20 +125,22 @@ def answer_photos(door, photos, options):
 def make_batches(photos, most, most_bytes):
     """Yield lists of ``(photo, its bytes or the ImageError that reading it raised)``.
 
-    A batch holds at most ``most`` photos and, unless one alone is larger, ``most_bytes`` bytes.
+    A batch holds at most ``most`` photos that were read and, unless one alone is larger, ``most_bytes`` bytes.
     """
-    batch, size = [], 0
+    batch, size, sent = [], 0, 0
     for photo in photos:
         try:
             data = read_bytes(photo)
         except ImageError as error:
             data = error
-        count = 0 if isinstance(data, ImageError) else len(data)
-        if batch and (len(batch) == most or size + count > most_bytes):
+        if isinstance(data, ImageError):
+            batch.append((photo, data))
+            continue
+        if sent and (sent == most or size + len(data) > most_bytes):
             yield batch
-            batch, size = [], 0
+            batch, size, sent = [], 0, 0
         batch.append((photo, data))
-        size += count
+        size, sent = size + len(data), sent + 1
     if batch:
         yield batch
 

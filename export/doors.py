@@ -66,8 +66,7 @@ class RestDoor:
 
     def __init__(self, url, model, timeout):
         import requests
-        from requests.adapters import HTTPAdapter
-        from urllib3.util import Retry
+        from requests.adapters import HTTPAdapter, Retry
 
         self.errors = requests.exceptions
         self.place = f"{url.rstrip('/')}/v1/models/{model}"
