@@ -196,9 +196,22 @@ def align_faces(photo, faces, size):
     their crops, z in the same unit. NumPy arrays.
     """
     points = np.stack([face.points for face in faces]).astype("float32")
+    crops, unit = zip(*(align_points(photo, points[k : k + 1], size) for k in range(len(faces))))
+    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(ops.concatenate(unit))
+
+
+def align_points(photo, points, size):
+    """The crop of one face and its mesh points, in keras.ops; a SavedModel aligns by it, too.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``.
+        points: float32 ``(1, 478, 3)``, photo pixels.
+        size: pixels of the crop's side.
+
+    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it.
+    """
     matrices = crop_transform(points)
-    crops = [cut_crops(photo, matrices[k : k + 1], size) for k in range(len(faces))]
     flat = transform_points(invert_transform(matrices), points[..., :2])
     side = ops.sqrt(matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)
     unit = ops.concatenate([flat, points[..., 2:] / side[:, None, None]], axis=-1)
-    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(unit)
+    return cut_crops(photo, matrices, size), unit

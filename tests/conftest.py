@@ -71,3 +71,13 @@ def swap_shards(seed_layout, tmp_path_factory):
     with contextlib.redirect_stderr(said):
         assert main([str(seed_layout), str(folder), "--size", "64"]) == 0, said.getvalue()
     return folder, said.getvalue()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """A folder of versions with version 1 of the preset ``small``, which takes a minute to export. Only to be read."""
+    from export.saved_model import export
+
+    folder = tmp_path_factory.mktemp("served") / "keras_uncover"
+    export("small", folder)
+    return folder

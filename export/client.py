@@ -1,0 +1,170 @@
+"""Ask a TF Serving model server, with the answers, JSON and pictures of ``keras-uncover predict``.
+
+    python -m export.client photo.jpg --url http://localhost:8501 --json
+    python -m export.client photos/ --grpc localhost:8500 --out answers
+
+The photos' bytes go to the server as they are, metadata and all, and nowhere else.
+
+exit codes:
+  0  every photo was answered
+  1  an output could not be written
+  2  the command line is wrong
+  3  some inputs were refused; the others are answered
+  5  the server is not there, does not fit or fails
+"""
+
+import argparse
+import sys
+import time
+
+from export.doors import GrpcDoor, RestDoor, ServerError
+from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, read_reply
+from keras_uncover import outputs
+from keras_uncover.answers import error_record, to_records
+from keras_uncover.console import Console, hushed_start
+from keras_uncover.images import ImageError, decode_image, read_bytes
+from keras_uncover.inputs import InputError, collect_photos, hash_file
+
+DONE, FAILED, REFUSED, SERVER = 0, 1, 3, 5
+MEBIBYTE = 2**20
+
+
+def build_parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export.client", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder or glob")
+    door = parser.add_mutually_exclusive_group(required=True)
+    door.add_argument("--url", help="REST, for instance http://localhost:8501")
+    door.add_argument("--grpc", metavar="HOST:PORT", help="gRPC, for instance localhost:8500")
+    parser.add_argument("--out", metavar="DIR", help="write target, donor, mask, re-swap and a figure for each face")
+    parser.add_argument("--json", action="store_true", help="write one JSON object a face and line to stdout")
+    parser.add_argument("--model", default="keras_uncover", help="its name on the server (default: %(default)s)")
+    parser.add_argument("--batch", type=above_zero, default=4, metavar="N", help="photos a request (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=above_zero, default=60, metavar="S", help="seconds that one answer may take (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-message", type=above_zero, default=256, metavar="MIB",
+        help="largest request and answer in MiB (default: %(default)s)",
+    )
+    return parser
+
+
+def above_zero(text):
+    """A whole number from 1 on, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on; received {text!r}")
+    return int(text)
+
+
+def main(arguments=None):
+    """Run the client; returns the exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        photos = collect_photos(options.photos).photos
+        if options.out is not None:
+            outputs.prepare_folder(options.out)
+    except InputError as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
+    try:
+        with hushed_start():  # gRPC's protos import TensorFlow
+            door = open_door(options)
+            check_description(door.describe())
+        return answer_photos(door, photos, options)
+    except ServerError as error:
+        print(f"client: {error}", file=sys.stderr)
+        return SERVER
+    except OSError as error:
+        print(f"client: {error}", file=sys.stderr)
+        return FAILED
+
+
+def open_door(options):
+    """The door that the command line names. Raises ``ServerError`` where a package for it is missing."""
+    try:
+        if options.url is not None:
+            return RestDoor(options.url, options.model, options.timeout)
+        return GrpcDoor(options.grpc, options.model, options.timeout, options.max_message * MEBIBYTE)
+    except ImportError as error:
+        raise ServerError("The client needs the packages of the extra [serve]", f"an installation without: {error}",
+                          "Install them: pip install 'keras-uncover[serve]'.") from error
+
+
+def answer_photos(door, photos, options):
+    """Ask for every photo and write what was wanted; returns the exit code."""
+    console = Console(len(photos), talks=not options.json)
+    stems = {} if options.out is None else outputs.name_outputs(photos, options.out)
+    writer = outputs.RecordWriter(options.json, None)
+    fields = FIELDS if options.out is None else FIELDS + PICTURE_FIELDS
+    refused = number = 0
+    for batch in make_batches(photos, options.batch, options.max_message * MEBIBYTE // 2):
+        for photo, data, result in ask_batch(door, batch, fields):
+            number += 1
+            console.count(number)
+            if isinstance(result, ImageError):
+                refused += 1
+                console.refuse(photo, result)
+                writer.write(error_record(photo, hash_file(photo), result))
+                continue
+            paths = None
+            if options.out is not None:
+                result.photo = decode_image(data)
+                paths = outputs.write_pictures(options.out, stems[photo], result)
+            for record in to_records(result, paths):
+                writer.write(record)
+                console.tell(record)
+    console.finish(refused)
+    return REFUSED if refused else DONE
+
+
+def make_batches(photos, most, most_bytes):
+    """Yield lists of ``(photo, its bytes or the ImageError that reading it raised)``.
+
+    A batch holds at most ``most`` photos that were read and, unless one alone is larger, ``most_bytes`` bytes.
+    """
+    batch, size, sent = [], 0, 0
+    for photo in photos:
+        try:
+            data = read_bytes(photo)
+        except ImageError as error:
+            data = error
+        if isinstance(data, ImageError):
+            batch.append((photo, data))
+            continue
+        if sent and (sent == most or size + len(data) > most_bytes):
+            yield batch
+            batch, size, sent = [], 0, 0
+        batch.append((photo, data))
+        size, sent = size + len(data), sent + 1
+    if batch:
+        yield batch
+
+
+def ask_batch(door, batch, fields):
+    """Yield ``(photo, bytes, Result or ImageError)`` of a batch, in its order."""
+    sent = [(photo, data) for photo, data in batch if not isinstance(data, ImageError)]
+    started = time.perf_counter()
+    reply = door.predict(SIGNATURE, [data for _, data in sent], fields) if sent else {}
+    seconds = (time.perf_counter() - started) / max(1, len(sent))
+    row = 0
+    for photo, data in batch:
+        if isinstance(data, ImageError):
+            yield photo, None, data
+            continue
+        try:
+            result = read_reply(reply, row, photo, data)
+            for face in result.faces:
+                face.seconds = seconds / len(result.faces)
+        except ImageError as error:
+            result = error
+        row += 1
+        yield photo, data, result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

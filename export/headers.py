@@ -1,0 +1,205 @@
+"""What an image file says of itself, read in the graph before anything is decoded.
+
+The same rules, in the same order and words, as ``keras_uncover.headers`` has for the host; only checksums are left to
+the decoders, and a file may have fewer parts. Three containers are known: JPEG, PNG and WebP.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from export.exif import exif_turn
+from export.octets import contains, first_of, holds, read_number, say_escaped, say_hex
+from keras_uncover.headers import JPEG_CODINGS, MAX_SCANS, OTHER_FORMATS, PNG_SIGNATURE
+
+# The gate's bound, 100,000, would cost a server seconds of graph steps for a hostile file of a megabyte. A JPEG whose
+# segments are full has 1,526 in the 100 MB that a file may have, a PNG of 50 megapixels some 20,000 in usual chunks.
+MAX_SEGMENTS = 4_000
+MAX_CHUNKS = 40_000
+UNKNOWN, JPEG, PNG, WEBP = range(4)
+NAMES = ("", "JPEG", "PNG", "WebP")
+
+
+class Header(NamedTuple):
+    """What a file states. Scalars; numbers int64.
+
+    Attributes:
+        width, height: before any turn; 0 where unknown.
+        sizeless: string, why the size is unknown, or "".
+        damage: string, what is wrong beyond the size, or "".
+        turn: EXIF orientation, 1 to 8.
+        alpha: bool, whether a PNG has transparency. (A WebP's decoder tells by itself.)
+    """
+
+    width: tf.Tensor
+    height: tf.Tensor
+    sizeless: tf.Tensor
+    damage: tf.Tensor
+    turn: tf.Tensor
+    alpha: tf.Tensor
+
+
+def header(width, height, sizeless, damage, turn, alpha=False):
+    """A ``Header`` whose fields all have the types that branches of a graph must share."""
+    known = tf.equal(sizeless, "")
+    numbers = [tf.where(known, tf.cast(value, tf.int64), 0) for value in (width, height)]
+    return Header(*numbers, sizeless, damage, tf.cast(turn, tf.int64), tf.convert_to_tensor(alpha))
+
+
+def find_container(raw):
+    """Index in ``NAMES`` of a file's format, told by its content; int32 scalar."""
+    webp = holds(raw, 0, b"RIFF") & holds(raw, 8, b"WEBP")
+    return tf.where(
+        holds(raw, 0, b"\xff\xd8"), JPEG, tf.where(holds(raw, 0, PNG_SIGNATURE), PNG, tf.where(webp, WEBP, UNKNOWN))
+    )
+
+
+def name_other(raw):
+    """Words for the content of a file that is neither JPEG, PNG nor WebP, string scalar."""
+    start = raw[:2000]
+    lower = tf.where((start >= ord("A")) & (start <= ord("Z")), start + 32, start)
+    blank = tf.reduce_any(start[:, None] == list(b"\t\n\f\r"), axis=1)
+    return first_of(
+        (tf.equal(tf.size(raw), 0), "no bytes"),
+        *[(holds(raw, offset, magic), name) for offset, magic, name in OTHER_FORMATS],
+        (contains(lower, b"<svg"), "an SVG file"),
+        (tf.reduce_all((start >= 32) | blank), "a text file"),
+        (True, "unknown content that begins with " + say_hex(raw[:8])),
+    )
+
+
+def read_header(raw, container):
+    """``Header`` of a file; ``container`` is an int32 scalar as from ``find_container``."""
+    nothing = header(0, 0, tf.constant("it is no image"), tf.constant(""), 1)
+    branches = [lambda: nothing, lambda: read_jpeg(raw), lambda: read_png(raw), lambda: read_webp(raw)]
+    return tf.switch_case(container, branches)
+
+
+def read_jpeg(raw):
+    """Walk a JPEG's segments up to its first scan; of the application segments only the first Exif is looked into."""
+    length = tf.size(raw, tf.int64)
+    first, second = raw[:-1], raw[1:]
+    stands_alone = ((second >= 0xD0) & (second <= 0xD7)) | (second <= 0x01) | (second == 0xFF)
+    places = tf.where((first == 0xFF) & ~stands_alone)[:, 0]
+    kinds = tf.gather(second, places)
+
+    def step(place, count, frame, exif, damage, scan):
+        index = tf.searchsorted(places, [place])[0]
+        there = index < tf.size(places)
+        index = tf.minimum(index, tf.maximum(tf.size(places) - 1, 0))
+        at = tf.where(there, tf.reduce_sum(places[index : index + 1]), length)
+        marker = tf.cast(read_number(raw, at + 1, 1), tf.int32)
+        size = read_number(raw, at + 2, 2)
+        end = at + 2 + size
+        damage = first_of(
+            (~there | (at + 4 > length), "it ends before its pixels begin"),
+            ((marker == 0xD8) | (marker == 0xD9), "it has no pixels"),
+            ((size < 2) | (end > length), "a segment does not fit into the file"),
+            (count + 1 >= MAX_SEGMENTS, f"it has more than {MAX_SEGMENTS} segments"),
+        )
+        sound = tf.equal(damage, "")
+        frames = (marker >= 0xC0) & (marker <= 0xCF) & (marker != 0xC4) & (marker != 0xC8) & (marker != 0xCC)
+        frame = tf.where(sound & frames & (frame[0] == 0), tf.stack([at + 4, end]), frame)
+        is_exif = (marker == 0xE1) & holds(raw, at + 4, b"Exif\0\0") & (end >= at + 10)
+        exif = tf.where(sound & is_exif & (exif[0] == 0), tf.stack([at + 10, end]), exif)
+        return end, count + 1, frame, exif, damage, tf.where(sound & (marker == 0xDA), end, 0)
+
+    none = tf.zeros([2], tf.int64)
+    _, _, frame, exif, damage, scan = tf.while_loop(
+        lambda place, count, frame, exif, damage, scan: (scan == 0) & tf.equal(damage, ""), step,
+        (tf.constant(2, tf.int64), tf.constant(0), none, none, tf.constant(""), tf.constant(0, tf.int64)),
+        parallel_iterations=1,
+    )
+    found = frame[0] > 0
+    marker, bits = read_number(raw, frame[0] - 3, 1), read_number(raw, frame[0], 1)
+    known = tf.reduce_any(marker == tf.constant(list(JPEG_CODINGS), tf.int64)) & (bits == 8)
+    coding = tf.strings.join([
+        "its coding (marker ", say_hex(tf.cast(marker, tf.uint8)[None]), ", ", tf.strings.as_string(bits),
+        f" bits) is not 8-bit {', '.join(JPEG_CODINGS.values())}",
+    ])
+    sizeless = first_of(
+        (found & (frame[1] - frame[0] < 6), "its frame header is cut"),
+        (found & ~known, coding),
+        (found, ""),
+        (tf.not_equal(damage, ""), damage),
+        (True, "it states no size"),
+    )
+    ends = tf.boolean_mask(places, (kinds == 0xD9) & (places >= scan))
+    stop = tf.reduce_min(tf.concat([ends, length[None]], 0))
+    scans = 1 + tf.math.count_nonzero((kinds == 0xDA) & (places >= scan) & (places < stop))
+    too_many = tf.strings.join(["it has ", tf.strings.as_string(scans), f" scans, more than {MAX_SCANS}"])
+    damage = first_of((tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many))
+    height, width = read_number(raw, frame[0] + 1, 2), read_number(raw, frame[0] + 3, 2)
+    return header(width, height, sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))
+
+
+def read_png(raw):
+    """Walk a PNG's chunks; the last eXIf one tells the turn."""
+    length = tf.size(raw, tf.int64)
+
+    def step(place, count, exif, key, damage, done):
+        size = read_number(raw, place, 4)
+        start, end = place + 8, place + 8 + size
+        kind = raw[place + 4 : place + 8]
+        known = [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"]
+        header_chunk, palette, transparent, pixels, last, turned = (holds(raw, place + 4, name) for name in known)
+        critical = tf.reduce_sum(tf.cast(kind[:1], tf.int32)) & 0x20 == 0
+        shown = say_escaped(kind)
+        damage = first_of(
+            (place + 12 > length, "it ends before its last chunk"),
+            (end + 4 > length, tf.strings.join(["its chunk b'", shown, "' does not fit into the file"])),
+            (critical & ~(header_chunk | palette | pixels | last),
+             tf.strings.join(["it needs a chunk b'", shown, "', which is not part of PNG"])),
+            ((count + 1 >= MAX_CHUNKS) & ~last, f"it has more than {MAX_CHUNKS} chunks"),
+        )
+        sound = tf.equal(damage, "")
+        exif = tf.where(sound & turned, tf.stack([start, end]), exif)
+        return end + 4, count + 1, exif, key | (sound & transparent), damage, sound & last
+
+    _, _, exif, key, damage, _ = tf.while_loop(
+        lambda place, count, exif, key, damage, done: ~done & tf.equal(damage, ""), step,
+        (tf.constant(len(PNG_SIGNATURE), tf.int64), tf.constant(0), tf.zeros([2], tf.int64), tf.constant(False),
+         tf.constant(""), tf.constant(False)),
+        parallel_iterations=1,
+    )
+    whole = (length >= 33) & holds(raw, 8, b"\0\0\0\x0dIHDR")
+    sizeless = tf.where(whole, "", "its header is cut")
+    bits, colour = read_number(raw, 24, 1), read_number(raw, 25, 1)
+    unreadable_key = key & (bits == 16) & (colour == 2)
+    words = "a 16-bit RGB image with a transparent colour; save it with an alpha channel or with 8 bits"
+    damage = first_of((tf.not_equal(damage, ""), damage), (unreadable_key, words))
+    alpha = key | (colour == 4) | (colour == 6)
+    turn = exif_turn(raw[exif[0] : exif[1]])
+    return header(read_number(raw, 16, 4), read_number(raw, 20, 4), sizeless, damage, turn, alpha)
+
+
+def read_webp(raw):
+    """A WebP's size by its first chunk, and its turn by the first EXIF one."""
+    length = tf.size(raw, tf.int64)
+    lossy = holds(raw, 12, b"VP8 ") & (length >= 30) & holds(raw, 23, b"\x9d\x01\x2a")
+    lossless = holds(raw, 12, b"VP8L") & (length >= 25) & holds(raw, 20, b"\x2f")
+    extended = holds(raw, 12, b"VP8X") & (length >= 30)
+    packed = read_number(raw, 21, 4, little=True)
+
+    def choose(plain, shift, place):
+        by_lossless = tf.bitwise.right_shift(packed, tf.constant(shift, tf.int64)) % 0x4000 + 1
+        by_canvas = read_number(raw, place, 3, little=True) + 1
+        return tf.where(lossy, read_number(raw, plain, 2, little=True) % 0x4000,
+                        tf.where(lossless, by_lossless, by_canvas))
+
+    def step(place, count, exif, done):
+        size = read_number(raw, place + 4, 4, little=True)
+        over = place + 8 > length
+        found = ~over & holds(raw, place, b"EXIF")
+        prefix = tf.where(holds(raw, place + 8, b"Exif\0\0") & (size >= 6), tf.constant(6, tf.int64), 0)
+        exif = tf.where(found, tf.stack([place + 8 + prefix, place + 8 + size]), exif)
+        return place + 8 + size + size % 2, count + 1, exif, over | found
+
+    _, count, exif, done = tf.while_loop(
+        lambda place, count, exif, done: ~done & (count < MAX_CHUNKS), step,
+        (tf.constant(12, tf.int64), tf.constant(0), tf.zeros([2], tf.int64), tf.constant(False)),
+        parallel_iterations=1,
+    )
+    sizeless = tf.where(lossy | lossless | extended, "", "its header is cut")
+    damage = tf.where(done, "", f"it has more than {MAX_CHUNKS} chunks")
+    return header(choose(26, 0, 24), choose(28, 14, 27), sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))

@@ -1,0 +1,92 @@
+"""From a server's reply to what ``Uncoverer`` would have answered: the same ``Result``, so the same JSON and pictures."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+
+from export.doors import ServerError
+from keras_uncover.answers import FaceAnswer, Result
+from keras_uncover.images import ImageError, decode_image
+
+SIGNATURE = "faces"
+PICTURES = ("crop", "mask", "target", "donor", "reswap")
+PICTURE_FIELDS = tuple(f"{name}_png_bytes" for name in PICTURES)
+FACE_FIELDS = (
+    "found", "verdict", "p_fake", "bbox", "mask_area", "reswap_ssim", "reswap_residual", "warnings",
+)
+PHOTO_FIELDS = ("count", "threshold", "model", "error_rates", "error", "error_code")
+FIELDS = FACE_FIELDS + PHOTO_FIELDS
+# A rule holds no "; received " and a hint no full stop before its last.
+REFUSAL = re.compile(r"(?P<rule>.*?); received (?P<received>.*)\. (?P<hint>[^.]*\.)", re.DOTALL)
+
+
+def check_description(description):
+    """Refuse a model that lacks what is asked of it. Raises ``ServerError``."""
+    served = description.signatures
+    hint = "Export the preset with the export.saved_model of this version, and serve that."
+    if SIGNATURE not in served:
+        names = ", ".join(sorted(served))
+        raise ServerError(f"The model must have the signature {SIGNATURE!r}",
+                          f"version {description.version} with {names}", hint)
+    missing = sorted({*FIELDS, *PICTURE_FIELDS} - served[SIGNATURE])
+    if missing:
+        raise ServerError(f"The signature {SIGNATURE!r} must answer all that is asked",
+                          f"version {description.version} without {', '.join(missing)}", hint)
+
+
+def read_reply(reply, row, file, data):
+    """The answer for one photo of a reply.
+
+    Args:
+        reply: field to nested lists, as a door gives them.
+        row: the photo's place in it.
+        file: the photo's path, for the record. data: its bytes.
+
+    Returns: ``Result``; its pictures are there as far as they were asked for.
+
+    Raises:
+        ImageError: the server refused the photo.
+    """
+    said = {name: plain(reply[name][row]) for name in PHOTO_FIELDS}
+    if said["error_code"]:
+        found = REFUSAL.fullmatch(said["error"])
+        raise ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], "")
+    faces = [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
+    return Result(file, hashlib.sha256(data).hexdigest(), faces)
+
+
+def read_face(reply, row, index, said):
+    """The ``FaceAnswer`` at a place of a photo."""
+    face = {name: plain(reply[name][row][index]) for name in FACE_FIELDS}
+    warnings = face["warnings"].split("\n") if face["warnings"] else []
+    if not face["found"]:
+        return FaceAnswer(None, None, face["verdict"], None, said["threshold"], None, None, said["model"], warnings)
+    pictures = {
+        name: read_picture(plain(reply[field][row][index], text=False))
+        for name, field in zip(PICTURES, PICTURE_FIELDS) if field in reply
+    }
+    mask = pictures.pop("mask", None)
+    reswap = {"ssim": single(face["reswap_ssim"]), "residual": single(face["reswap_residual"])}
+    return FaceAnswer(
+        index, tuple(map(single, face["bbox"])), face["verdict"], single(face["p_fake"]), said["threshold"],
+        single(face["mask_area"]) if face["mask_area"] >= 0 else None, reswap if reswap["residual"] >= 0 else None,
+        said["model"], warnings, error_rates=json.loads(said["error_rates"]) if said["error_rates"] else None,
+        mask=None if mask is None else mask[..., 0], reswap_image=pictures.pop("reswap", None), **pictures,
+    )
+
+
+def plain(value, text=True):
+    """Text for the bytes of gRPC, what is there for the rest."""
+    return value.decode("utf-8") if text and isinstance(value, bytes) else value
+
+
+def single(value):
+    """The float32 that was sent: JSON rounds it by its own rules."""
+    return float(np.float32(value))
+
+
+def read_picture(data):
+    """A PNG as float32 ``(height, width, 3)`` in [0, 1], None for none."""
+    return decode_image(data) / np.float32(255) if data else None
