@@ -166,3 +166,18 @@ class PerceptualLoss(FeatureLoss):
         pairs = zip(*(self.features(images, training=False) for images in (truth, answer)))
         terms = [ops.mean(ops.sum((normalise(a) - normalise(b)) ** 2, axis=-1), axis=(1, 2)) for a, b in pairs]
         return sum(terms) / len(terms)
+
+
+def load_face_losses(identity=None, perceptual=None, rows=8):
+    """Pairs of weight and loss for ``losses.reconstructor_losses``.
+
+    Args:
+        identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.
+        rows: how many examples of a batch, its first, are judged by each; these losses cost most of a step.
+    """
+    faces = []
+    if identity:
+        faces.append((1.0, IdentityLoss(load_frozen(identity), rows=rows)))
+    if perceptual:
+        faces.append((0.5, PerceptualLoss(load_frozen(perceptual), rows=rows)))
+    return faces

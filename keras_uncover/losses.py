@@ -144,13 +144,19 @@ def classifier_losses():
     return {"p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02)}
 
 
-def reconstructor_losses():
-    """Losses of the reconstructor by output."""
+def reconstructor_losses(faces=()):
+    """Losses of the reconstructor by output.
+
+    Args:
+        faces: pairs of weight and loss on both recovered faces beside L1 and SSIM, such as those of
+            ``feature_losses.load_face_losses``.
+    """
+    regions = [(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())]
     return {
         "p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02),
         "mask": MaskLoss(),
-        "target": WeightedSum([(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())], name="target_loss"),
-        "donor": WeightedSum([(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())], name="donor_loss"),
+        "target": WeightedSum([*regions, *faces], name="target_loss"),
+        "donor": WeightedSum([*regions, *faces], name="donor_loss"),
         "flow": RegionL1(inside=1.0, name="flow_loss"),
         "seen": RegionL1(inside=1.0, name="seen_loss"),
     }

@@ -49,11 +49,12 @@ def start_from(model, folder):
             layer.set_weights(old.get_weights())
 
 
-def compile_model(model, task, steps, learning_rate):
+def compile_model(model, task, steps, learning_rate, faces=()):
     """AdamW, linear warm-up then cosine decay, and an average of the weights over about the last tenth of the steps,
     at most 1,000.
 
-    The metrics are given as weighted ones: only those are told which examples have a donor.
+    The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
+    ``losses.reconstructor_losses``.
     """
     warmup = min(300, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -66,7 +67,7 @@ def compile_model(model, task, steps, learning_rate):
     else:
         model.compile(
             optimizer,
-            losses.reconstructor_losses(),
+            losses.reconstructor_losses(faces),
             loss_weights=losses.RECONSTRUCTOR_WEIGHTS,
             weighted_metrics=metrics.reconstructor_metrics(),
         )
@@ -90,15 +91,20 @@ def run_config(task, config, name, arguments):
 
     Of paths among the arguments only the last part is kept: a published preset tells nothing of its author's disk.
     """
-    paths = {key: Path(arguments[key]).name for key in ("shards", "run", "init", "swap_pairs") if arguments.get(key)}
     return {
         "format": 1,
         "kind": KINDS[task],
         "name": name,
         "arch": dataclasses.asdict(config),
         "threshold": None,
-        "trained": {**arguments, **paths},
+        "trained": {**arguments, **plain_names(arguments)},
     }
+
+
+def plain_names(arguments):
+    """The last part of every path among the arguments."""
+    keys = ("shards", "run", "init", "swap_pairs", "identity", "perceptual", "autoencoder")
+    return {key: Path(arguments[key]).name for key in keys if arguments.get(key)}
 
 
 def prepare_folder(folder, arguments):

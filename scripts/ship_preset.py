@@ -18,7 +18,9 @@ from evaluate_keras import calibrate, evaluate
 from keras_uncover import report_text
 from keras_uncover.calibrated import describe_calibration
 from keras_uncover.presets import build_from_folder
+from keras_uncover.training import plain_names
 from keras_uncover.weights import save_preset
+from pipelines.load import choose_shares
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ROOT / "keras_uncover" / "presets"
@@ -27,6 +29,10 @@ PURPOSE = {
     "classifier": "says whether the face in an aligned crop was swapped in (`p_fake`)",
     "reconstructor": "says whether the face in an aligned crop was swapped in, where, and recovers target and donor",
 }
+FLAGS = (
+    "task", "preset", "genuine", "morphs", "batch_size", "steps", "steps_per_epoch", "learning_rate", "seed",
+    "identity", "perceptual", "init",
+)
 JUDGED = """
 
 Baselines have the true mask and landmarks; the best one is chosen by these very numbers, which favours it. Distances are
@@ -57,11 +63,9 @@ def describe_scores(config):
 def write_card(config, name, numbers, note):
     """The card's text; ``note`` is a sentence of its own, or empty."""
     trained = config["trained"]
-    flags = ("task", "preset", "genuine", "batch_size", "steps", "steps_per_epoch", "learning_rate", "seed")
     command = f"train_keras.py SHARDS {trained['run']} " + " ".join(
-        f"--{flag.replace('_', '-')} {trained[flag]}" for flag in flags
+        f"--{flag.replace('_', '-')} {trained[flag]}" for flag in FLAGS if trained.get(flag)
     )
-    command += f" --init {trained['init']}" if trained.get("init") else ""
     people = ", ".join(f"{count} {split}" for split, count in trained["people"].items())
     families = ", ".join(trained.get("families", ("mesh", "affine", "self")))
     tables = "\n\n".join(report_text.to_markdown(rows) for rows in report_text.tables(numbers))
@@ -117,8 +121,9 @@ def publish(run, folder, shards):
     model, config = build_from_folder(run, calibrated=False)
     people, digest = read_splits(shards)
     trained = config["trained"]
-    paths = {key: Path(trained[key]).name for key in ("shards", "run", "init") if trained.get(key)}
-    config["name"], config["trained"] = folder.name, {**trained, **paths, "people": people, "split_sha256": digest}
+    families = list(choose_shares(None, trained.get("autoencoder")))
+    facts = {"families": families, "people": people, "split_sha256": digest}
+    config["name"], config["trained"] = folder.name, {**trained, **plain_names(trained), **facts}
     save_preset(model, folder, config, half=True)
 
 

@@ -5,15 +5,19 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_uncover.config import ModelConfig
 from keras_uncover.feature_losses import (
     FeatureLoss,
     IdentityLoss,
     PerceptualLoss,
+    load_face_losses,
     load_frozen,
     normalise,
     resize_matrix,
 )
+from keras_uncover.losses import reconstructor_losses
 from keras_uncover.models.face_identity import build_face_mobilenet
+from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.presets import preset_folder
 from keras_uncover.weights import WeightsError, save_preset
 
@@ -167,6 +171,34 @@ def test_a_training_step_moves_the_model_and_not_the_network():
     assert all(np.array_equal(numpy(now), was) for now, was in zip(network.weights, before))
     assert np.abs(model.get_layer("paint").get_weights()[0] - start[0]).max() > 1e-3
     assert model.evaluate(inputs, truth, verbose=0) < 0.9 * first
+
+
+def test_each_face_loss_alone_moves_encoder_and_its_decoder(tmp_path):
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    model = build_reconstructor(ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1)))
+    crop, truth = pictures(count=2, side=32)
+    terms = losses()
+    with tf.GradientTape(persistent=True) as tape:
+        answer = model(crop, training=True)
+        values = {(role, term.name): tf.reduce_sum(term.call(truth, answer[role]))
+                  for role in ("target", "donor") for term in terms}
+    weights = [weight.value for weight in model.trainable_weights]
+    for (role, _), value in values.items():
+        gradients = zip(model.trainable_weights, tape.gradient(value, weights))
+        moved = {weight.path.split("/")[0] for weight, gradient in gradients
+                 if gradient is not None and float(tf.reduce_max(tf.abs(gradient))) > 0}
+        assert {"stem_conv", f"{role}_deep_conv_1", f"{role}_0_skip"} <= moved
+        assert not [name for name in moved if name.startswith({"target": "donor", "donor": "target"}[role])]
+
+
+def test_face_losses_are_loaded_from_their_folders(tmp_path):
+    save_preset(build_face_mobilenet(112), tmp_path / "net", {"format": 1, "kind": "face_mobilenet"})
+    (weight, loss), = load_face_losses(identity=tmp_path / "net", rows=3)
+    assert weight > 0 and isinstance(loss, IdentityLoss) and loss.rows == 3
+    assert load_face_losses() == []
+    assert reconstructor_losses([(weight, loss)])["donor"].terms[-1] == (weight, loss)
 
 
 def test_resizing_by_hand():
