@@ -26,7 +26,9 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from pipelines.load import load  # noqa: E402
-from pipelines.read import read_records  # noqa: E402
+from pipelines.order import shuffle_numbers  # noqa: E402
+from pipelines.read import PORTRAIT, read_records  # noqa: E402
+from pipelines.records import open_records  # noqa: E402
 
 WARM_UP = 6  # batches that are not timed: compiling, filling of buffers
 
@@ -72,7 +74,7 @@ def measure(batches, images, seconds):
 
 def write_crops(shards, split, folder):
     """Write the crops of a split as PNG files; returns their paths and side."""
-    records, _ = read_records(shards, split, shuffle=False, cache=False, keys=("crop",))
+    records, _ = read_records(shards, split, keys=("crop",))
     paths = []
     for number, record in enumerate(records.as_numpy_iterator()):
         paths.append(os.path.join(folder, f"{number:06d}.png"))
@@ -105,8 +107,8 @@ def keras_loader(folder, size, batch_size):
 
 def read_only(options, cache):
     """Our records in batches: crop, texture, uv map and hull."""
-    records, _ = read_records(options.shards, options.split, shuffle=True, cache=cache)
-    return records.repeat().batch(options.batch_size, drop_remainder=True).prefetch(2)
+    records = open_records(options.shards, options.split, PORTRAIT, cache)
+    return records.batches(shuffle_numbers(records.count, 0), options.batch_size).prefetch(2)
 
 
 def list_rows(options, folder):
@@ -134,7 +136,7 @@ def main(arguments=None):
             row = measure(batches, options.batch_size, options.seconds)
             print("{:34}{per_second:>10,.0f}{per_cpu_second:>14,.0f}{cores:>7.2f}".format(name, **row), flush=True)
             rows[name] = {key: round(value, 2) for key, value in row.items()}
-    size = read_records(options.shards, options.split, False, cache=False)[0].element_spec["crop"].shape[0]
+    size = read_records(options.shards, options.split)[0].element_spec["crop"].shape[0]
     report = {"machine": found, "size": size, "batch_size": options.batch_size, "split": options.split, "rows": rows}
     Path(options.json).parent.mkdir(parents=True, exist_ok=True)
     Path(options.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
