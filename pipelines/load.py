@@ -13,10 +13,11 @@ import tensorflow as tf
 from keras_uncover import swaps
 from keras_uncover.models.autoencoder import load_autoencoder
 from pipelines.make import DRAWS, choose_shares, make_batch
-from pipelines.mix import count_rows
+from pipelines.mix import count_rows, divide_batch
 from pipelines.order import list_numbers, shuffle_numbers
-from pipelines.read import PAIR, PORTRAIT, make_options
+from pipelines.read import make_options
 from pipelines.records import open_records
+from pipelines.table import PAIR, PORTRAIT, check_count
 
 APART = 1 << 40  # between seeds of what is drawn apart
 
@@ -39,11 +40,6 @@ def draw_batch(number, records, *, rows, seed, augment, stage, **making):
     draws = tf.random.stateless_uniform((rows.made + rows.ready, DRAWS), key)
     noise = functools.partial(draw_normal, key=key + [0, APART], stage=stage) if augment else None
     return make_batch(records, draws, noise, rows=rows, stage=stage, **making)
-
-
-def check_count(data, split, count, needed):
-    if count < needed:
-        raise ValueError(f"Split {split} of {data} holds {count} records; a batch needs {needed} of them.")
 
 
 def read_rows(data, split, rows, seed, *, keys, cache, training, start, parts, part):
@@ -154,10 +150,3 @@ def load(
     if part is None and parts > 1:
         batches = join_parts(batches, parts)
     return batches.prefetch(prefetch).with_options(make_options(deterministic or not training, auto_shard_policy))
-
-
-def divide_batch(batch_size, parts):
-    """Examples of one part of a batch."""
-    if parts < 1 or batch_size % parts:
-        raise ValueError(f"A batch must be divisible into its parts; received batch_size={batch_size}, parts={parts}.")
-    return batch_size // parts

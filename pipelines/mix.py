@@ -34,6 +34,13 @@ def count_rows(batch_size, genuine_share, mix=0.0):
     return rows
 
 
+def divide_batch(batch_size, parts):
+    """Examples of one part of a batch."""
+    if parts < 1 or batch_size % parts:
+        raise ValueError(f"A batch must be divisible into its parts; received batch_size={batch_size}, parts={parts}.")
+    return batch_size // parts
+
+
 def choose_donors(person):
     """Whose face each row's photo takes: that of the row before, or of the nearest before it that is somebody else's.
 

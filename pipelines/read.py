@@ -3,9 +3,10 @@
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-IMAGES = ("crop", "texture", "uv", "hull")
-PORTRAIT = (*IMAGES, "points", "person")
-PAIR = ("input", "target", "donor", "donor_hull", "mask", "has_mask", "target_person", "donor_person")
+from pipelines.table import IMAGES, PAIR, PORTRAIT
+
+__all__ = ["IMAGES", "PAIR", "PORTRAIT", "make_options", "open_builder", "read_records"]
+
 POLICIES = ("auto", "file", "data", "off")
 
 

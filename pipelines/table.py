@@ -4,6 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+IMAGES = ("crop", "texture", "uv", "hull")
+PORTRAIT = (*IMAGES, "points", "person")
+PAIR = ("input", "target", "donor", "donor_hull", "mask", "has_mask", "target_person", "donor_person")
+
 
 def is_bank(path):
     """Whether a path names a packed bank, as ``python -m pipelines.bank`` writes it, and no folder of shards."""
@@ -35,6 +39,12 @@ def read_bank(path, split, keys):
             raise ValueError(f"split must be one of {sorted(map(str, set(splits)))} in {path}; received {split!r}.")
         rows = splits == split
         return {key: bank[key][rows] for key in keys}
+
+
+def check_count(data, split, count, needed):
+    """Refuse a split from which no batch can be made."""
+    if count < needed:
+        raise ValueError(f"Split {split} of {data} holds {count} records; a batch needs {needed} of them.")
 
 
 def stack_records(records, count, words):
