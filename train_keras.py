@@ -142,10 +142,10 @@ def build(options, plan):
     return model
 
 
-def train(model, options, plan, folder, open_split):
-    """Fit from the run's last checkpoint, or from the beginning. folder: None on a host that writes nothing."""
-    note = training.resume_state(model, options.run) if options.resume else training.BEGINNING
-    validation = open_split("validation")
+def train(model, options, plan, note, data, folder=None):
+    """Fit from a checkpoint, or from the beginning. folder: None on a host that writes nothing."""
+    open_split, batches, validation = data
+    training.resume_state(model, options.run, note)
     writing = ()
     if folder is not None:
         # Several hosts would all have to draw: a network that is spread over them answers only when all ask.
@@ -154,7 +154,7 @@ def train(model, options, plan, folder, open_split):
         writing = training.writing_callbacks(folder, settings, note, plan, samples)
     if note["step"] < plan.steps:
         model.fit(
-            open_split("train", note["step"]),
+            batches,
             validation_data=validation,
             initial_epoch=note["epoch"],
             epochs=plan.epochs,
@@ -174,21 +174,24 @@ def main(arguments=None):
     strategies.check_parts(options)
     scope, replicas = choose_strategy(options)
     strategies.check_replicas(options, replicas)
-    data = {name: fingerprint_data(getattr(options, name)) for name in ("shards", "swap_pairs") if getattr(options, name)}
+    prints = {name: fingerprint_data(getattr(options, name)) for name in ("shards", "swap_pairs") if getattr(options, name)}
+    note = training.find_note(options.run) if options.resume else training.BEGINNING
     open_split = choose_data(options)
+    data = open_split, open_split("train", note["step"]), open_split("validation")
     with scope:
         model = build(options, plan)
-    for split in ("train", "validation"):
-        open_split(split)
-    if options.host:  # Another host writes the run's folder.
-        train(model, options, plan, None, open_split)
+    if options.host:  # The first host writes the run's folder.
+        train(model, options, plan, note, data)
         return
     run_folder.check_room(options.run, model, plan.keep)
     # Only now, so that a start that fails does not use the run's name up.
-    with run_folder.open_run(options.run, vars(options), data, options.resume) as folder:
-        train(model, options, plan, folder, open_split)
+    with run_folder.open_run(options.run, vars(options), prints, options.resume) as folder:
+        train(model, options, plan, note, data, folder)
     print(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except training.ERRORS as error:
+        raise SystemExit(f"train_keras.py: {error}") from None

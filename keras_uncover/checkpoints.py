@@ -31,8 +31,8 @@ def save_checkpoint(model, folder, note):
     Raises:
         CheckpointError: the disk is full or cannot be written; the checkpoints before are as they were.
     """
-    place = Path(folder) / CHECKPOINTS
-    final, fresh = place / f"step-{note['step']:010d}", place / f".step-{note['step']:010d}.partial"
+    final = name_checkpoint(folder, note["step"])
+    place, fresh = final.parent, final.with_name(f".{final.name}.partial")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -52,6 +52,10 @@ def save_checkpoint(model, folder, note):
             f"The checkpoint of step {note['step']} could not be written: {error}. "
             f"{f'{steps[-1]} is whole' if steps else 'There is none before it'}. Make room, then go on with --resume."
         ) from error
+
+
+def name_checkpoint(folder, step):
+    return Path(folder) / CHECKPOINTS / f"step-{step:010d}"
 
 
 def list_checkpoints(folder):
@@ -78,7 +82,7 @@ def read_note(path):
 def find_checkpoint(folder):
     """The newest checkpoint that is whole; those that are not are named on stderr.
 
-    Returns: path and note, or None where the run has none yet.
+    Returns: its note, or None where the run has none yet.
 
     Raises:
         CheckpointError: there are checkpoints, and all are damaged.
@@ -86,12 +90,10 @@ def find_checkpoint(folder):
     damaged = []
     for path in reversed(list_checkpoints(folder)):
         try:
-            note = read_note(path)
+            return read_note(path)
         except CheckpointError as error:
             damaged.append(path)
             print(f"warning: a damaged checkpoint is passed over: {error}", file=sys.stderr)
-            continue
-        return path, note
     if damaged:
         raise CheckpointError(
             f"One checkpoint at least must be whole; all {len(damaged)} in {Path(folder) / CHECKPOINTS} are damaged. "
@@ -100,8 +102,9 @@ def find_checkpoint(folder):
     return None
 
 
-def restore_checkpoint(model, path):
-    """Lay a checkpoint into a compiled model whose optimizer is built."""
+def restore_checkpoint(model, folder, step):
+    """Lay the checkpoint of a step into a compiled model whose optimizer is built."""
+    path = name_checkpoint(folder, step)
     try:
         model.load_weights(path / STATE)
     except (OSError, ValueError, KeyError) as error:
@@ -111,5 +114,5 @@ def restore_checkpoint(model, path):
 def prune_checkpoints(folder, keep, best):
     """Remove all but the newest ``keep`` and the one of step ``best``."""
     for path in list_checkpoints(folder)[:-keep]:
-        if path.name != f"step-{best:010d}":
+        if path != name_checkpoint(folder, best):
             shutil.rmtree(path)

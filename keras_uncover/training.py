@@ -11,12 +11,15 @@ from keras_uncover.board import Board, has_tensorboard
 from keras_uncover.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
 from keras_uncover.history import HISTORY, cut_history
 from keras_uncover.presets import KINDS, build_from_folder, build_model
-from keras_uncover.safety import StopOnNaN
+from keras_uncover.run_folder import RunError
+from keras_uncover.safety import BrokenTraining, StopOnNaN
 from keras_uncover.samples import DrawSamples
 from keras_uncover.saving import SaveRun, TellRate
+from keras_uncover.strategies import StrategyError
 
-__all__ = ["BEGINNING", "Plan", "build_model"]
+__all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]
 
+ERRORS = (RunError, StrategyError, CheckpointError, BrokenTraining)  # whose words say all
 BEGINNING = {"step": 0, "epoch": 0, "best": None}  # the note of a run that has no checkpoint yet
 PATHS = ("shards", "run", "init", "swap_pairs", "autoencoder", "cache")
 
@@ -140,19 +143,19 @@ def prepare_state(model):
     model.optimizer.build(model.trainable_variables)
 
 
-def resume_state(model, folder):
-    """Lay the newest whole checkpoint of a run into a compiled model.
+def find_note(folder):
+    """The note of a run's newest whole checkpoint, ``BEGINNING`` where it was stopped before its first one."""
+    return find_checkpoint(folder) or BEGINNING
 
-    Returns: its note, ``BEGINNING`` where the run was stopped before its first one.
-    """
-    found = find_checkpoint(folder)
-    if found is None:
-        return BEGINNING
-    path, note = found
-    restore_checkpoint(model, path)
-    if int(model.optimizer.iterations) != note["step"]:
-        raise CheckpointError(f"{path} must be of step {note['step']}; its optimizer has made {model.optimizer.iterations}.")
-    return note
+
+def resume_state(model, folder, note):
+    """Lay the checkpoint that ``find_note`` found into a compiled model."""
+    if note["step"] == 0:
+        return
+    restore_checkpoint(model, folder, note["step"])
+    made = int(model.optimizer.iterations)
+    if made != note["step"]:
+        raise CheckpointError(f"The checkpoint of step {note['step']} must be of that many; its optimizer made {made}.")
 
 
 def first_batch(dataset):

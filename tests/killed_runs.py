@@ -88,6 +88,12 @@ def main(shards, folder, random_step):
     print("step", run([shards, broken, *settings], step=int(random_step)))
     print("checkpoint", run([shards, broken, "--resume"], checkpoint=6))
     print("evaluation", run([shards, broken, "--resume"], evaluation=2))
+    # The newest checkpoint lost a bit since: the one before is taken.
+    with open(os.path.join(broken, "checkpoints", "step-0000000006", checkpoints.STATE), "r+b") as file:
+        file.seek(10_000)
+        byte = file.read(1)[0]
+        file.seek(10_000)
+        file.write(bytes([byte ^ 1]))
     print("end", run([shards, broken, "--resume"]))
 
 
