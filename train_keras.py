@@ -1,12 +1,16 @@
-"""Train a classifier or a reconstructor from TFRecord shards.
+"""Train a classifier or a reconstructor from TFRecord shards or a packed bank.
 
     python train_keras.py SHARDS runs/detector --task classify --preset small
     python train_keras.py SHARDS runs/small --task reconstruct --preset small --init runs/detector
     python train_keras.py SHARDS runs/mixed --swap-pairs PAIRS --mix 0.3
+    python train_keras.py SHARDS runs/small --resume
+    KERAS_BACKEND=jax python train_keras.py bank.npz runs/jax
 
 SHARDS is a folder written by ``python -m pipelines.portraits``, PAIRS one by ``python -m pipelines.swap_pairs``, whose
-ready-made fakes are mixed with synthesised ones. The run folder holds history.csv, arguments.json and
-model/, which ``keras-uncover predict --preset runs/small`` reads.
+ready-made fakes are mixed with synthesised ones; or banks that ``python -m pipelines.bank`` packed from them. The run
+folder holds run.json, history.csv, samples/, checkpoints/, best/ and model/, which ``keras-uncover predict --preset
+runs/small`` reads. With --resume a run goes on, with its own settings, as if it had never been stopped. docs/training.md
+tells more.
 """
 
 import argparse
@@ -15,72 +19,191 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from keras_uncover import config, training  # noqa: E402
-from pipelines.load import load  # noqa: E402
+import keras  # noqa: E402
+
+from keras_uncover import config, run_folder, strategies, training  # noqa: E402
+from keras_uncover.families import FAMILIES, leave_out  # noqa: E402
+from keras_uncover.feature_losses import load_face_losses  # noqa: E402
+from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
 
 
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shards", help="folder of TFRecord shards")
+    parser.add_argument("shards", help="folder of TFRecord shards, or a bank")
     parser.add_argument("run", help="new folder for the run")
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
     parser.add_argument("--init", metavar="FOLDER", help="run or preset to start from: its encoder and verdict, and decoders if it has them")
-    parser.add_argument("--steps", type=int, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
-    parser.add_argument("--steps-per-epoch", type=int, default=500, help="steps between validations (%(default)s)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run, with the settings that it was started with")
+    add_length(parser)
+    add_data(parser)
+    add_losses(parser)
+    add_machine(parser)
+    options = parser.parse_args(arguments)
+    if options.resume:
+        parser.set_defaults(**run_folder.read_settings(options.run))
+        options = parser.parse_args(arguments)
+    return options
+
+
+def add_length(parser):
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
+    length.add_argument("--epochs", type=int, help="epochs, instead of steps")
+    parser.add_argument("--steps-per-epoch", type=int, default=500, help="steps between validations and checkpoints (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=16, help="examples a step, over all replicas (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the schedule (%(default)s)")
+    parser.add_argument("--keep", type=int, default=3, help="newest checkpoints that stay, beside the best (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def add_data(parser):
     parser.add_argument("--genuine", type=float, default=0.25, help="share of genuine photos (%(default)s)")
-    parser.add_argument("--swap-pairs", metavar="PAIRS", help="folder of ready-made fakes to mix in")
+    parser.add_argument("--swap-pairs", metavar="PAIRS", help="folder of ready-made fakes to mix in, or a bank of them")
     parser.add_argument("--mix", type=float, default=0.3, help="their share of the fakes (%(default)s)")
     parser.add_argument("--autoencoder", default="autoencoder", metavar="FOLDER",
                         help="preset or folder for swaps of the family resynth; none: without them (%(default)s)")
     parser.add_argument("--morphs", type=float, default=0.0, help="share of donors mixed of two people (%(default)s)")
-    parser.add_argument("--strategy", choices=("auto", "one", "mirrored"), default="auto")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
+    parser.add_argument("--leave-out", nargs="+", default=[], metavar="FAMILY", choices=FAMILIES,
+                        help="families of swaps that are not trained on, to see later what they are taken for")
+    parser.add_argument("--cache", default="memory", metavar="memory|none|PATH",
+                        help="hold decoded records in memory, decode each every time, or unpack them into files (%(default)s)")
+    parser.add_argument("--parts", type=int, help="parts of a batch, donors apart; hosts share them (default: one a host)")
 
 
-def choose_strategy(name):
-    """MirroredStrategy over all GPUs, or over all logical devices when asked for, else a context that does nothing."""
-    if name == "one":
-        return contextlib.nullcontext()
+def add_losses(parser):
+    words = "; a folder that scripts/convert_embedders.py wrote"
+    parser.add_argument("--identity", metavar="FOLDER", help="pull recovered faces to their people through this face descriptor" + words)
+    parser.add_argument("--perceptual", metavar="FOLDER", help="compare recovered faces through this network's features" + words)
+
+
+def add_machine(parser):
+    parser.add_argument("--strategy", choices=("auto", "one", "mirrored", "tpu"), default="auto")
+    parser.add_argument("--precision", choices=("float32", "mixed_bfloat16", "mixed_float16"), default="float32")
+    parser.add_argument("--xla", choices=("auto", "on", "off"), default="auto", help="compile the step (%(default)s: as Keras does)")
+    parser.add_argument("--steps-per-execution", type=int, default=1, help="steps handed over at once (%(default)s)")
+    parser.add_argument("--deterministic", action="store_true", help="the same weights every time, on one device to the bit")
+    parser.add_argument("--hosts", metavar="ADDRESS:PORT,...", help="addresses of all hosts, the first leads (JAX)")
+    parser.add_argument("--host", type=int, help="which of them this one is, from 0 (JAX)")
+
+
+def choose_strategy(options):
+    """Where the model is built, and how many replicas take a share of each batch; refuses what does not go together.
+
+    Here alone TensorFlow is touched: MirroredStrategy over all GPUs (or all logical devices, when asked for), or
+    TPUStrategy.
+    """
+    if keras.backend.backend() == "jax":
+        return strategies.spread_over_jax(options)
     import tensorflow as tf
 
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if options.strategy == "tpu":
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(os.environ.get("TPU_NAME", "local"))
+            tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+        except (ValueError, tf.errors.OpError) as error:
+            raise strategies.StrategyError(
+                f"--strategy tpu needs a TPU and tensorflow-tpu; received: {error} Use KERAS_BACKEND=jax with jax[tpu], "
+                "or leave --strategy out."
+            ) from error
+        strategy = tf.distribute.TPUStrategy(resolver)
+        return strategy.scope(), strategy.num_replicas_in_sync
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if name == "auto" and len(devices) < 2:
-        return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
+    if options.strategy == "one" or (options.strategy == "auto" and len(devices) < 2):
+        return contextlib.nullcontext(), 1
+    # The default all-reduce fails with several steps an execution.
+    reduce = tf.distribute.HierarchicalCopyAllReduce() if options.steps_per_execution > 1 else None
+    strategy = tf.distribute.MirroredStrategy([device.name for device in devices], cross_device_ops=reduce)
+    return strategy.scope(), len(devices)
+
+
+def choose_data(options):
+    """Function of a split to its batches, for this host."""
+    settings = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
+    settings.update(swap_pairs=options.swap_pairs, mix=options.mix, morph_share=options.morphs)
+    settings.update(autoencoder=None if options.autoencoder == "none" else options.autoencoder)
+    settings.update(parts=options.parts, part=options.host, shares=leave_out(options.leave_out))
+    if keras.backend.backend() == "jax":
+        from pipelines.stream import stream as load
+    else:
+        from pipelines.load import load  # It imports TensorFlow.
+
+        settings.update(cache={"memory": True, "none": False}.get(options.cache, options.cache))
+
+    def open_split(split, start=0):
+        return load(options.shards, split, training=split == "train", start=start, **settings)
+
+    return open_split
+
+
+def build(options, plan):
+    """The compiled model, its optimizer ready, from --init if there is one."""
+    keras.config.set_dtype_policy(options.precision)
+    training.seed_everything(options.seed)
+    model = training.build_model(options.task, config.model_config(options.preset))
+    if options.init and not options.resume:
+        training.start_from(model, options.init)
+    how = {"jit_compile": {"auto": "auto", "on": True, "off": False}[options.xla]}
+    how.update(steps_per_execution=plan.per_call)
+    faces = load_face_losses(options.identity, options.perceptual)
+    training.compile_model(model, options.task, plan.steps, options.learning_rate, faces, **how)
+    training.prepare_state(model)
+    return model
+
+
+def train(model, options, plan, note, data, folder=None):
+    """Fit from a checkpoint, or from the beginning. folder: None on a host that writes nothing."""
+    open_split, batches, validation = data
+    training.resume_state(model, options.run, note)
+    writing = ()
+    if folder is not None:
+        # Several hosts would all have to draw: a network that is spread over them answers only when all ask.
+        samples = training.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
+        settings = training.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
+        writing = training.writing_callbacks(folder, settings, note, plan, samples)
+    if note["step"] < plan.steps:
+        model.fit(
+            batches,
+            validation_data=validation,
+            initial_epoch=note["epoch"],
+            epochs=plan.epochs,
+            steps_per_epoch=plan.per_epoch,
+            shuffle=False,  # the data are; Keras would warn that it cannot
+            callbacks=training.callbacks(plan, lambda step: training.first_batch(open_split("train", step)), folder, writing),
+        )
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    data = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
-    data.update(swap_pairs=options.swap_pairs, mix=options.mix, morph_share=options.morphs)
-    data.update(autoencoder=None if options.autoencoder == "none" else options.autoencoder)
-    train = load(options.shards, "train", **data)
-    validation = load(options.shards, "validation", training=False, **data)
-    per_epoch = min(options.steps_per_epoch, options.steps)
-    epochs = -(-options.steps // per_epoch)
-    training.seed_everything(options.seed)
-    with choose_strategy(options.strategy):
-        sizes = config.model_config(options.preset)
-        model = training.build_model(options.task, sizes)
-        if options.init:
-            training.start_from(model, options.init)
-        training.compile_model(model, options.task, epochs * per_epoch, options.learning_rate)
-    # Only now, so that a start that fails does not use the run's name up.
-    folder = training.prepare_folder(options.run, vars(options))
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=epochs,
-        steps_per_epoch=per_epoch,
-        shuffle=False,  # the data are; Keras would warn that it cannot
-        callbacks=training.callbacks(folder, training.run_config(options.task, sizes, folder.name, vars(options))),
+    plan = training.Plan.of(
+        options.steps, options.epochs, options.steps_per_epoch,
+        batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
     )
-    print(f"{folder}: done; keras-uncover predict PHOTO --preset {folder}")
+    strategies.check_options(options, keras.backend.backend())
+    strategies.check_parts(options)
+    scope, replicas = choose_strategy(options)
+    strategies.check_replicas(options, replicas)
+    prints = {name: fingerprint_data(getattr(options, name)) for name in ("shards", "swap_pairs") if getattr(options, name)}
+    note = training.find_note(options.run) if options.resume else training.BEGINNING
+    open_split = choose_data(options)
+    data = open_split, open_split("train", note["step"]), open_split("validation")
+    with scope:
+        model = build(options, plan)
+    if options.host:  # The first host writes the run's folder.
+        train(model, options, plan, note, data)
+        return
+    run_folder.check_room(options.run, model, plan.keep)
+    # Only now, so that a start that fails does not use the run's name up.
+    with run_folder.open_run(options.run, vars(options), prints, options.resume) as folder:
+        train(model, options, plan, note, data, folder)
+    print(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except training.ERRORS as error:
+        raise SystemExit(f"train_keras.py: {error}") from None

@@ -33,7 +33,9 @@ import tensorflow as tf  # noqa: E402
 
 from keras_uncover import config, training  # noqa: E402
 from pipelines.load import load  # noqa: E402
-from pipelines.read import read_records  # noqa: E402
+from pipelines.order import shuffle_numbers  # noqa: E402
+from pipelines.read import PORTRAIT, read_records  # noqa: E402
+from pipelines.records import open_records  # noqa: E402
 
 WARM_UP = 6  # batches that are not timed: compiling, filling of buffers
 STEP = "training step, reconstruct"
@@ -81,7 +83,7 @@ def measure(batches, images, seconds):
 
 def write_crops(shards, split, folder):
     """Write the crops of a split as PNG files; returns their paths and side."""
-    records, _ = read_records(shards, split, shuffle=False, cache=False, keys=("crop",))
+    records, _ = read_records(shards, split, keys=("crop",))
     paths = []
     for number, record in enumerate(records.as_numpy_iterator()):
         paths.append(os.path.join(folder, f"{number:06d}.png"))
@@ -114,8 +116,8 @@ def keras_loader(folder, size, batch_size):
 
 def read_only(options, cache):
     """Our records in batches: crop, texture, uv map and hull."""
-    records, _ = read_records(options.shards, options.split, shuffle=True, cache=cache)
-    return records.repeat().batch(options.batch_size, drop_remainder=True).prefetch(2)
+    records = open_records(options.shards, options.split, PORTRAIT, cache)
+    return records.batches(shuffle_numbers(records.count, 0), options.batch_size).prefetch(2)
 
 
 def list_rows(options, folder):
@@ -213,7 +215,7 @@ def main(arguments=None):
         for name, make in list_rows(options, folder):
             if not options.only or any(word in name for word in options.only):
                 rows[name] = measure_row(name, make, options)
-    size = read_records(options.shards, options.split, False, cache=False)[0].element_spec["crop"].shape[0]
+    size = read_records(options.shards, options.split)[0].element_spec["crop"].shape[0]
     if not rows:
         raise SystemExit(f"--only takes words of the rows' names; received {' '.join(options.only)}.")
     entry = {"size": size, "machine": found, "batch_size": options.batch_size, "split": options.split}

@@ -1,4 +1,4 @@
-"""The command line: ``keras-uncover predict PHOTO...`` and ``keras-uncover card [NAME]``.
+"""The command line: ``keras-uncover predict PHOTO...``, ``keras-uncover card [NAME]``, ``keras-uncover plot RUN``.
 
 Data goes to stdout, words for people to stderr. Keras is imported only when there is a photo to answer.
 """
@@ -66,6 +66,7 @@ def build_parser():
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_predict(commands)
     add_card(commands)
+    add_plot(commands)
     return parser
 
 
@@ -129,6 +130,36 @@ def card(arguments):
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # A card is UTF-8; the terminal may not be.
     print(text.rstrip("\n"), flush=True)
+    return DONE
+
+
+def add_plot(commands):
+    """Add the command ``plot``."""
+    parser = commands.add_parser(
+        "plot",
+        help="draw the curves of a training run",
+        description="Draw every loss and metric of a run over its epochs, training beside validation.",
+        epilog="examples:\n  keras-uncover plot runs/mine\n  keras-uncover plot runs/mine --out curves.pdf\n"
+        "\nexit codes:\n  0  drawn\n  1  the picture could not be written, or RUN has no history\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="RUN", help="folder that train_keras.py wrote")
+    parser.add_argument("--out", metavar="FILE", help="picture to write (default: RUN/curves.png)")
+    parser.set_defaults(run=plot)
+
+
+def plot(arguments):
+    """Run ``plot``; returns the exit code."""
+    from keras_uncover.run_figures import draw_history, read_history
+
+    path = arguments.out or os.path.join(arguments.folder, "curves.png")
+    try:
+        history = read_history(arguments.folder)
+        draw_history(history, os.path.basename(os.path.abspath(arguments.folder))).savefig(path, dpi=120)
+    except ValueError as error:
+        print(f"keras-uncover: {error}", file=sys.stderr)
+        return FAILED
+    print(path)
     return DONE
 
 

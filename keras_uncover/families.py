@@ -18,6 +18,7 @@ from keras import ops
 
 FAMILIES = ("mesh", "affine", "self", "pyramid", "resynth")
 MESH, AFFINE, SELF, PYRAMID, RESYNTH = range(len(FAMILIES))
+SHARES = {"mesh": 0.4, "affine": 0.15, "self": 0.15, "pyramid": 0.15, "resynth": 0.15}  # of a training batch
 DRAWN = (MESH, AFFINE, SELF)  # drawn row by row; the others have a fixed number of rows
 
 Cast = collections.namedtuple("Cast", "family rows")
@@ -36,6 +37,14 @@ def check_shares(shares):
             f"Family shares must be for {FAMILIES}, none negative and at least one positive; received {shares}."
         )
     return parts / parts.sum()
+
+
+def leave_out(names):
+    """``SHARES`` without some families, or None, which stands for all of them, where no name is given."""
+    kept = {name: share for name, share in SHARES.items() if name not in names}
+    if not kept:
+        raise ValueError(f"One family at least must be left; received {', '.join(names)} to leave out.")
+    return kept if names else None
 
 
 def choose_family(draw, shares):

@@ -1,14 +1,59 @@
 """What ``train_keras.py`` is made of: the model of a task, its start, its optimizer, its callbacks."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import keras
 
 from keras_uncover import losses, metrics
-from keras_uncover.presets import KINDS, RUN_MODEL, build_from_folder, build_model
-from keras_uncover.weights import save_preset
+from keras_uncover.averages import ValidateAverages
+from keras_uncover.board import Board, has_tensorboard
+from keras_uncover.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
+from keras_uncover.history import HISTORY, cut_history
+from keras_uncover.presets import KINDS, build_from_folder, build_model
+from keras_uncover.run_folder import RunError
+from keras_uncover.safety import BrokenTraining, StopOnNaN
+from keras_uncover.samples import DrawSamples
+from keras_uncover.saving import SaveRun, TellRate
+from keras_uncover.strategies import StrategyError
+
+__all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]
+
+ERRORS = (RunError, StrategyError, CheckpointError, BrokenTraining)  # whose words say all
+BEGINNING = {"step": 0, "epoch": 0, "best": None}  # the note of a run that has no checkpoint yet
+PATHS = ("shards", "run", "init", "swap_pairs", "autoencoder", "cache", "identity", "perceptual")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long a run is. steps: in all, whole epochs. per_epoch: steps an epoch, each of which ends in a checkpoint.
+    per_call: steps that are handed to the accelerator at once. keep: checkpoints.
+    """
+
+    steps: int
+    per_epoch: int
+    batch_size: int
+    per_call: int = 1
+    keep: int = 3
+
+    def __post_init__(self):
+        if self.per_epoch % self.per_call:
+            raise ValueError(
+                "An epoch must be a whole number of calls, so that its checkpoint is of an exact step; received "
+                f"{self.per_epoch} steps an epoch and {self.per_call} an execution. Change one of them."
+            )
+
+    @property
+    def epochs(self):
+        return self.steps // self.per_epoch
+
+    @classmethod
+    def of(cls, steps, epochs, per_epoch, **rest):
+        """From the command line: ``epochs`` of ``per_epoch`` steps, or ``steps`` rounded up to whole epochs."""
+        if epochs is None:
+            per_epoch = min(per_epoch, steps)
+            epochs = -(-steps // per_epoch)
+        return cls(epochs * per_epoch, per_epoch, **rest)
 
 
 def seed_everything(seed):
@@ -49,12 +94,14 @@ def start_from(model, folder):
             layer.set_weights(old.get_weights())
 
 
-def compile_model(model, task, steps, learning_rate, faces=()):
+def compile_model(model, task, steps, learning_rate, faces=(), **how):
     """AdamW, linear warm-up then cosine decay, and an average of the weights over about the last tenth of the steps,
     at most 1,000.
 
     The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
-    ``losses.reconstructor_losses``.
+    ``losses.reconstructor_losses``. how: is passed on to ``compile``, such as ``jit_compile`` and
+    ``steps_per_execution``. Gradients are not clipped: Keras clips before
+    replicas are added up, so that the result would depend on their number.
     """
     warmup = min(300, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -63,34 +110,24 @@ def compile_model(model, task, steps, learning_rate, faces=()):
     momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, use_ema=True, ema_momentum=momentum)
     if task == "classify":
-        model.compile(optimizer, losses.classifier_losses(), weighted_metrics=metrics.classifier_metrics())
+        model.compile(optimizer, losses.classifier_losses(), weighted_metrics=metrics.classifier_metrics(), **how)
     else:
         model.compile(
             optimizer,
             losses.reconstructor_losses(faces),
             loss_weights=losses.RECONSTRUCTOR_WEIGHTS,
             weighted_metrics=metrics.reconstructor_metrics(),
+            **how,
         )
-
-
-class SaveRun(keras.callbacks.Callback):
-    """Write the averaged weights as a preset folder after every epoch, without the optimizer; the write is atomic."""
-
-    def __init__(self, folder, config):
-        super().__init__()
-        self.folder, self.config = folder, config
-
-    def on_epoch_end(self, epoch, logs=None):
-        # The same layers in a model that was never compiled: the optimizer's slots are three times the weights.
-        bare = keras.Model(self.model.inputs, self.model.outputs, name=self.model.name)
-        save_preset(bare, self.folder, self.config, half=False)
 
 
 def run_config(task, config, name, arguments):
     """What a run's ``config.json`` says; ``threshold`` stays null until a calibration has set it.
 
-    Of paths among the arguments only the last part is kept: a published preset tells nothing of its author's disk.
+    Of paths among the arguments only the last part is kept, and no host: a published preset tells nothing of its
+    author's disk and network.
     """
+    arguments = {key: value for key, value in arguments.items() if key not in ("hosts", "host", "resume")}
     return {
         "format": 1,
         "kind": KINDS[task],
@@ -103,30 +140,68 @@ def run_config(task, config, name, arguments):
 
 def plain_names(arguments):
     """The last part of every path among the arguments."""
-    keys = ("shards", "run", "init", "swap_pairs", "identity", "perceptual", "autoencoder")
-    return {key: Path(arguments[key]).name for key in keys if arguments.get(key)}
+    return {key: Path(arguments[key]).name for key in PATHS if arguments.get(key)}
 
 
-def prepare_folder(folder, arguments):
-    """Make the run folder and note its arguments; a folder that already holds a run is refused."""
-    folder = Path(folder)
-    if (folder / "arguments.json").exists():
-        raise FileExistsError(
-            f"A run folder must be new; {folder} holds a run already. Choose another name or move it away."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "arguments.json").write_text(json.dumps(arguments, indent=2, default=str) + "\n")
-    return folder
+def prepare_state(model):
+    """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known."""
+    model.optimizer.build(model.trainable_variables)
 
 
-def callbacks(folder, config):
-    """Averaged weights for validation and saving, the history as CSV, the run folder.
+def find_note(folder):
+    """The note of a run's newest whole checkpoint, ``BEGINNING`` where it was stopped before its first one."""
+    return find_checkpoint(folder) or BEGINNING
 
-    A loss that is not finite ends training with RuntimeError, before the folder's last good weights are replaced.
+
+def resume_state(model, folder, note):
+    """Lay the checkpoint that ``find_note`` found into a compiled model."""
+    if note["step"] == 0:
+        return
+    restore_checkpoint(model, folder, note["step"])
+    made = int(model.optimizer.iterations)
+    if made != note["step"]:
+        raise CheckpointError(f"The checkpoint of step {note['step']} must be of that many; its optimizer made {made}.")
+
+
+def first_batch(dataset):
+    """The first batch of a ``tf.data.Dataset`` or a ``PyDataset`` as NumPy arrays: ``(input, truths, weights)``."""
+    if isinstance(dataset, keras.utils.PyDataset):
+        return dataset[0]
+    return next(dataset.as_numpy_iterator())
+
+
+def writing_callbacks(folder, config, note, plan, samples=None):
+    """What a run writes: history, TensorBoard's files where it is installed, sample grids, network, checkpoints.
+
+    Args:
+        folder: the run's folder.
+        config: of ``run_config``.
+        note: of the checkpoint that the run goes on from.
+        plan: ``Plan``.
+        samples: batch to draw, or None.
+    """
+    cut_history(folder, note["epoch"])
+    board = Board(folder, note["epoch"]) if has_tensorboard() else None
+    return [
+        keras.callbacks.CSVLogger(str(folder / HISTORY), append=True),
+        *([] if board is None else [board]),
+        *([] if samples is None else [DrawSamples(folder, samples, board)]),
+        SaveRun(folder, config, plan.per_epoch, plan.keep, note["best"]),
+    ]
+
+
+def callbacks(plan, batch_at, folder=None, writing=()):
+    """The callbacks of a run, in the order in which they must be called.
+
+    Args:
+        plan: ``Plan``.
+        batch_at: function of a step to its batch.
+        folder: the run's folder, None on a host that writes nothing.
+        writing: what ``writing_callbacks`` returned.
     """
     return [
-        keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-        keras.callbacks.CSVLogger(str(folder / "history.csv")),
-        keras.callbacks.TerminateOnNaN(raise_error=True),
-        SaveRun(str(folder / RUN_MODEL), config),
+        ValidateAverages(),
+        StopOnNaN(folder, batch_at, plan.per_epoch, plan.per_call),
+        TellRate(plan.batch_size, plan.steps, plan.per_epoch, tells=folder is not None),
+        *writing,
     ]

@@ -1,7 +1,8 @@
-"""From TFRecord shards to training batches: read, shuffle, swap, augment, in the order of the data.
+"""From TFRecord shards to training batches by tf.data: read, swap, augment, in the order of the data.
 
 All chance is drawn here, from a seed and the number of the batch, and passed on as uniform numbers: swaps and
-augmentation are pure functions of it, on any number of replicas.
+augmentation are pure functions of it, on any number of replicas. So is the order of the records: training that goes
+on at a step gets the batches that it would have got.
 """
 
 import functools
@@ -9,25 +10,16 @@ import math
 
 import tensorflow as tf
 
-from keras_uncover import augment as augmentation
-from keras_uncover import morphs, swaps
+from keras_uncover import swaps
 from keras_uncover.models.autoencoder import load_autoencoder
-from pipelines.mix import add_genuine, choose_donors, count_rows, join, ready_swap, to_example
-from pipelines.read import PAIR, PORTRAIT, make_options, read_records, to_float
+from pipelines.make import DRAWS, choose_shares, make_batch
+from pipelines.mix import count_rows, divide_batch
+from pipelines.order import list_numbers, shuffle_numbers
+from pipelines.read import make_options
+from pipelines.records import open_records
+from pipelines.table import PAIR, PORTRAIT, check_count
 
-SHARES = {"mesh": 0.4, "affine": 0.15, "self": 0.15, "pyramid": 0.15, "resynth": 0.15}
-
-
-def choose_shares(shares, autoencoder):
-    """Shares of the families, by default ``SHARES``, without ``resynth`` where there is no autoencoder."""
-    if shares is None:
-        return {name: share for name, share in SHARES.items() if autoencoder or name != "resynth"}
-    if shares.get("resynth") and not autoencoder:
-        raise ValueError(
-            "Swaps of the family resynth pass through an autoencoder; received shares with resynth and "
-            f'autoencoder={autoencoder!r}. Give autoencoder="autoencoder", or leave resynth out of the shares.'
-        )
-    return shares
+APART = 1 << 40  # between seeds of what is drawn apart
 
 
 def draw_normal(shape, key, stage):
@@ -42,56 +34,38 @@ def draw_normal(shape, key, stage):
     return stage(spread)(halves)
 
 
-def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_share=0.0):
-    """Swaps among the portraits of a batch; nobody's photo takes their own face.
-
-    draws: float32 ``(batch, swaps.DRAWS)``, with morphs ``swaps.DRAWS + morphs.DRAWS``. A morph is mixed of the donor
-    and of whose face the donor's own photo takes.
-    """
-    donor, apart = choose_donors(records["person"])
-    images = {key: value for key, value in records.items() if key != "person"}
-    floats = stage(to_float)(images)
-    donors = {key: tf.gather(value, donor) for key, value in floats.items()}
-    if morph_share:
-        partners = tf.gather(donors["texture"], donor)
-        donors = morphs.morph_records(donors, partners, draws[:, swaps.DRAWS :], morph_share, stage)
-    swap = swaps.make_swaps(floats, donors, draws[:, : swaps.DRAWS], shares, plain, stage, resynthesise)
-    swap["has_donor"] *= tf.cast(apart, tf.float32)
-    count = tf.shape(donor)[0]
-    return {**swap, "has_mask": tf.ones(count), "has_flow": tf.ones(count)}
-
-
-def make_batch(
-    records, number, *, rows, task, seed, shares, plain, augment, stage, resynthesise=None, morph_share=0.0
-):
-    """One batch. records: dict of ``made`` (portraits) and ``ready`` (ready-made fakes), either of which may lack.
-
-    ``stage`` compiles each step of swaps and augmentation apart: compiled as one, XLA works out again for every reader
-    what several read, and the batch takes twice as long on a CPU.
-    """
+def draw_batch(number, records, *, rows, seed, augment, stage, **making):
+    """``make_batch`` with the chance that belongs to the number of the batch."""
     key = tf.stack([tf.cast(seed, tf.int64), number])
-    columns = swaps.DRAWS + morphs.DRAWS
-    draws = tf.random.stateless_uniform((rows.made + rows.ready, columns + augmentation.DRAWS), key)
-    made = ready = None
-    if rows.made:
-        some = draws[: rows.made, :columns]
-        made = synthesise(records["made"], some, shares, plain, stage, resynthesise, morph_share)
-    if rows.ready:
-        ready = ready_swap(records["ready"])
-    swap = join(made, ready, rows)
-    if augment:
-        noise = draw_normal(swap["input"].shape, key + [0, 1 << 40], stage)
-        swap = augmentation.augment(swap, draws[:, columns:], noise, stage)
-    batch, label = add_genuine(swap, rows.made_genuine + rows.ready_genuine)
-    return to_example(batch, label, task)
+    draws = tf.random.stateless_uniform((rows.made + rows.ready, DRAWS), key)
+    noise = functools.partial(draw_normal, key=key + [0, APART], stage=stage) if augment else None
+    return make_batch(records, draws, noise, rows=rows, stage=stage, **making)
 
 
-def read_rows(shards, split, count, training, **reading):
-    """Batches of ``count`` records of one folder, without end in training."""
-    records, total = read_records(shards, split, training, **reading)
-    if total < count:
-        raise ValueError(f"Split {split} of {shards} holds {total} records; a batch needs {count} of them.")
-    return (records.repeat() if training else records).batch(count, drop_remainder=True)
+def read_rows(data, split, rows, seed, *, keys, cache, training, start, parts, part):
+    """Batches of ``rows`` records of one folder: those of the numbers that ``list_numbers`` gives, without end in
+    training.
+    """
+    records = open_records(data, split, keys, cache)
+    check_count(data, split, records.count, rows * parts)
+    if training:
+        order = shuffle_numbers(records.count, seed, start * parts * rows)
+    else:
+        whole = records.count // (rows * parts) * rows * parts
+        order = tf.data.Dataset.range(start * parts * rows, whole)
+    if part is not None:
+        order = order.batch(rows, drop_remainder=True).shard(parts, part).unbatch()
+    return records.batches(order, rows)
+
+
+def join_parts(batches, parts):
+    """Every ``parts`` batches as one, part after part."""
+
+    def join(values):
+        return tf.ensure_shape(tf.concat(tf.unstack(values, parts), 0), [parts * values.shape[1], *values.shape[2:]])
+
+    joined = batches.batch(parts, drop_remainder=True)
+    return joined.map(lambda *batch: tf.nest.map_structure(join, batch))
 
 
 def load(
@@ -102,6 +76,9 @@ def load(
     task="reconstruct",
     training=True,
     seed=0,
+    start=0,
+    parts=1,
+    part=None,
     shares=None,
     autoencoder=None,
     morph_share=0.0,
@@ -112,8 +89,6 @@ def load(
     plain=False,
     compiled=True,
     cache=True,
-    shuffle_buffer=4096,
-    interleave=16,
     deterministic=True,
     num_parallel_calls=2,
     prefetch=2,
@@ -122,25 +97,28 @@ def load(
     """Batches of swaps and genuine photos, for ``fit`` and ``evaluate``.
 
     Args:
-        shards: folder written by ``python -m pipelines.portraits``; not read where ``mix`` is 1.
+        shards: folder written by ``python -m pipelines.portraits``, or a bank packed from it; not read where ``mix``
+            is 1.
         split: ``train``, ``validation`` or ``test``.
         batch_size: examples a batch, fakes and genuine photos together.
         task: ``classify`` or ``reconstruct``: which truths are given.
-        training: shuffled, repeated and different each epoch; else one pass, the same to the byte each time, which
+        training: shuffled, without end and different each round; else one pass, the same to the byte each time, which
             ends with the folder that ends first.
         seed: of order, swaps and augmentation.
+        start: step of the first batch: the stream goes on there as if it had come from 0.
+        parts: parts that a batch is made of, each of ``batch_size / parts`` examples with donors of its own.
+        part: make only this part of each batch, as one of several hosts does; None makes all.
         shares: dict, swap family to its share; the default mixes all, ``resynth`` only with an autoencoder.
         autoencoder: preset or folder for the family ``resynth``, such as ``"autoencoder"``, which ships.
         morph_share: share of the donors that are morphs of two people instead of one person.
         genuine_share: share of genuine photos in a batch, at most one half: each stands beside its own fake.
-        swap_pairs: folder written by ``python -m pipelines.swap_pairs``, whose ready-made fakes are mixed in.
+        swap_pairs: folder written by ``python -m pipelines.swap_pairs``, or a bank packed from it, whose ready-made
+            fakes are mixed in.
         mix: their share of the fakes, the same in every batch; only with ``swap_pairs``.
         augment: post-processing and geometry, the same draw for a genuine photo and its fake.
         plain: whole faces at full strength only.
         compiled: let XLA compile the synthesis; several times faster, needs static shapes (which it has).
-        cache: keep decoded records in memory. With records that do not fit there: False.
-        shuffle_buffer: records from which the next one is drawn.
-        interleave: files that are read side by side.
+        cache: as for ``records.open_records``: True holds decoded records in memory.
         deterministic: False lets training take what is ready first; faster at times, not reproducible.
         num_parallel_calls: batches that are made at the same time; ``tf.data.AUTOTUNE`` on machines with many cores.
         prefetch: batches that are kept ready.
@@ -148,17 +126,15 @@ def load(
 
     Returns: ``tf.data.Dataset`` of ``(input, truths, weights)``, all shapes static.
     """
-    rows = count_rows(batch_size, genuine_share, mix if swap_pairs else 0.0)
-    deterministic = deterministic or not training
-    reading = dict(seed=seed, cache=cache, interleave=interleave, deterministic=deterministic)
-    reading["shuffle_buffer"] = shuffle_buffer
+    rows = count_rows(divide_batch(batch_size, parts), genuine_share, mix if swap_pairs else 0.0)
+    reading = dict(cache=cache, training=training, start=start, parts=parts, part=part)
     sources = {}
     if rows.made:
-        sources["made"] = read_rows(shards, split, rows.made, training, keys=PORTRAIT, **reading)
+        sources["made"] = read_rows(shards, split, rows.made, seed, keys=PORTRAIT, **reading)
     if rows.ready:
-        sources["ready"] = read_rows(swap_pairs, split, rows.ready, training, keys=PAIR, **reading)
+        sources["ready"] = read_rows(swap_pairs, split, rows.ready, seed + APART, keys=PAIR, **reading)
     make = functools.partial(
-        make_batch,
+        draw_batch,
         rows=rows,
         task=task,
         seed=seed,
@@ -169,6 +145,8 @@ def load(
         resynthesise=load_autoencoder(autoencoder) if autoencoder else None,
         morph_share=morph_share,
     )
-    batches = tf.data.Dataset.zip(sources).enumerate()
-    batches = batches.map(lambda number, records: make(records, number), num_parallel_calls=num_parallel_calls)
-    return batches.prefetch(prefetch).with_options(make_options(deterministic, auto_shard_policy))
+    numbered = tf.data.Dataset.zip((list_numbers(start, parts=parts, part=part), sources))
+    batches = numbered.map(make, num_parallel_calls=num_parallel_calls)
+    if part is None and parts > 1:
+        batches = join_parts(batches, parts)
+    return batches.prefetch(prefetch).with_options(make_options(deterministic or not training, auto_shard_policy))

@@ -1,11 +1,12 @@
 """What a batch is made of: synthesised fakes, ready-made fakes, and genuine photos, each beside its own fake.
 
-The number of rows of each kind is fixed, so that shapes are static.
+The number of rows of each kind is fixed, so that shapes are static. All is ``keras.ops``: batches are made in a tf.data
+pipeline and on an accelerator alike.
 """
 
 import collections
 
-import tensorflow as tf
+from keras import ops
 
 from keras_uncover.swaps import neutral_outside
 
@@ -33,19 +34,27 @@ def count_rows(batch_size, genuine_share, mix=0.0):
     return rows
 
 
+def divide_batch(batch_size, parts):
+    """Examples of one part of a batch."""
+    if parts < 1 or batch_size % parts:
+        raise ValueError(f"A batch must be divisible into its parts; received batch_size={batch_size}, parts={parts}.")
+    return batch_size // parts
+
+
 def choose_donors(person):
     """Whose face each row's photo takes: that of the row before, or of the nearest before it that is somebody else's.
 
     Args:
-        person: text ``(batch,)``.
+        person: ``(batch,)``, text or whole numbers that tell people apart.
 
-    Returns: row numbers int64 ``(batch,)``, and bool ``(batch,)``: False where the whole batch is one person.
+    Returns: row numbers int ``(batch,)``, and bool ``(batch,)``: False where the whole batch is one person.
     """
     count = person.shape[0]
-    rows = tf.range(count)
+    rows = ops.arange(count)
     back = (rows[:, None] - rows[None]) % count
+    # No function of keras.ops: the operator compares texts, too.
     other = person[:, None] != person[None]
-    return tf.argmin(tf.where(other, back, count), axis=1), tf.reduce_any(other, axis=1)
+    return ops.argmin(ops.where(other, back, count), axis=1), ops.any(other, axis=1)
 
 
 def ready_swap(records):
@@ -54,17 +63,17 @@ def ready_swap(records):
     Their flow is not known. A mask that could not be derived, and a donor who is the target, weigh nothing.
     """
     keys = ("input", "target", "donor", "donor_hull", "mask")
-    floats = {key: tf.cast(records[key], tf.float32) / 255.0 for key in keys}
+    floats = {key: ops.cast(records[key], "float32") / 255.0 for key in keys}
     count, size = records["input"].shape[:2]
-    has_mask = tf.cast(records["has_mask"], tf.float32)
+    has_mask = ops.cast(records["has_mask"], "float32")
     return {
         **floats,
         "donor": neutral_outside(floats["donor"], floats["donor_hull"]),
         "mask": floats["mask"] * has_mask[:, None, None, None],
-        "flow": tf.zeros((count, size // 4, size // 4, 3)),
-        "has_donor": tf.cast(records["target_person"] != records["donor_person"], tf.float32),
+        "flow": ops.zeros((count, size // 4, size // 4, 3)),
+        "has_donor": ops.cast(records["target_person"] != records["donor_person"], "float32"),
         "has_mask": has_mask,
-        "has_flow": tf.zeros(count),
+        "has_flow": ops.zeros(count),
     }
 
 
@@ -73,33 +82,33 @@ def join(made, ready, rows):
     if made is None or ready is None:
         return made or ready
     m, r = rows.made_genuine, rows.ready_genuine
-    return {key: tf.concat([made[key][:m], ready[key][:r], made[key][m:], ready[key][r:]], 0) for key in ready}
+    return {key: ops.concatenate([made[key][:m], ready[key][:r], made[key][m:], ready[key][r:]], 0) for key in ready}
 
 
 def add_genuine(swap, count):
     """Append the first ``count`` genuine photos to their fakes, post-processed by the same draw."""
-    fakes = tf.shape(swap["input"])[0]
-    label = tf.concat([tf.ones(fakes), tf.zeros(count)], 0)
+    fakes = swap["input"].shape[0]
+    label = ops.concatenate([ops.ones(fakes), ops.zeros(count)], 0)
 
     def append(fake, genuine):
-        return tf.concat([fake, genuine[:count]], 0)
+        return ops.concatenate([fake, genuine[:count]], 0)
 
     batch = {key: append(swap[key], swap[key]) for key in TRUTHS}
     batch["input"] = append(swap["input"], swap["target"])
-    batch["mask"] = append(swap["mask"], tf.zeros_like(swap["mask"]))
+    batch["mask"] = append(swap["mask"], ops.zeros_like(swap["mask"]))
     # That nothing was replaced is known of every genuine photo; a donor and a flow it has none.
-    batch["has_mask"] = append(swap["has_mask"], tf.ones_like(swap["has_mask"]))
+    batch["has_mask"] = append(swap["has_mask"], ops.ones_like(swap["has_mask"]))
     for key in ("has_donor", "has_flow"):
-        batch[key] = append(swap[key], tf.zeros_like(swap[key]))
+        batch[key] = append(swap[key], ops.zeros_like(swap[key]))
     return batch, label[:, None]
 
 
 def balance(label):
     """Weights with which genuine photos and fakes weigh the same in a verdict, however many of each there are."""
-    fakes, count = tf.reduce_sum(label), tf.cast(tf.shape(label)[0], tf.float32)
+    fakes, count = ops.sum(label), float(label.shape[0])
     genuine = count - fakes
-    both = tf.cast(genuine > 0, tf.float32)
-    weights = 0.5 * count * (label[:, 0] / fakes + (1 - label[:, 0]) / tf.maximum(genuine, 1.0))
+    both = ops.cast(genuine > 0, "float32")
+    weights = 0.5 * count * (label[:, 0] / fakes + (1 - label[:, 0]) / ops.maximum(genuine, 1.0))
     return both * weights + (1 - both)
 
 
@@ -110,15 +119,15 @@ def to_example(batch, label, task):
     truth = {
         "p_fake": label,
         "mask": batch["mask"],
-        "target": tf.concat([batch["target"], batch["mask"]], -1),
-        "donor": tf.concat([batch["donor"], batch["donor_hull"]], -1),
+        "target": ops.concatenate([batch["target"], batch["mask"]], -1),
+        "donor": ops.concatenate([batch["donor"], batch["donor_hull"]], -1),
         "flow": batch["flow"],
     }
     truth["seen"] = truth["donor"]
     weights = {
         "p_fake": balance(label),
         "mask": batch["has_mask"],
-        "target": tf.ones_like(label[:, 0]),
+        "target": ops.ones_like(label[:, 0]),
         "donor": batch["has_donor"],
         "seen": batch["has_donor"],
         "flow": batch["has_donor"] * batch["has_flow"],

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from keras_uncover import augment as augmentation
 from keras_uncover import swaps
-from pipelines.read import PORTRAIT, read_records, to_float
+from pipelines.make import to_float
+from pipelines.read import PORTRAIT, read_records
 
 BATCH = 16
 POSTS = 8  # post-processing draws of a person
@@ -17,7 +18,7 @@ POSTS = 8  # post-processing draws of a person
 
 def read_people(shards, split, keys=PORTRAIT):
     """All records of a split in memory, in the order of their names: dict of stacked arrays, ``person`` as text."""
-    records, _ = read_records(shards, split, shuffle=False, cache=False, keys=keys)
+    records, _ = read_records(shards, split, keys=keys)
     rows = sorted(records.as_numpy_iterator(), key=lambda row: row["person"])
     people = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
     return {**people, "person": np.array([name.decode() for name in people["person"]])}

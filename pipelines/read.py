@@ -1,11 +1,12 @@
-"""Read the records of TFRecord shards: interleaved files, shuffle before repeat, decoded once into a small cache."""
+"""Read the records of TFRecord shards, in their own order."""
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-IMAGES = ("crop", "texture", "uv", "hull")
-PORTRAIT = (*IMAGES, "points", "person")
-PAIR = ("input", "target", "donor", "donor_hull", "mask", "has_mask", "target_person", "donor_person")
+from pipelines.table import IMAGES, PAIR, PORTRAIT
+
+__all__ = ["IMAGES", "PAIR", "PORTRAIT", "make_options", "open_builder", "read_records"]
+
 POLICIES = ("auto", "file", "data", "off")
 
 
@@ -21,33 +22,11 @@ def make_options(deterministic=True, auto_shard_policy=None):
     return options
 
 
-def read_records(
-    shards,
-    split,
-    shuffle,
-    seed=0,
-    cache=True,
-    *,
-    keys=PORTRAIT,
-    shuffle_buffer=4096,
-    interleave=16,
-    deterministic=True,
-    num_parallel_calls=tf.data.AUTOTUNE,
-):
-    """Records of one split, decoded but still uint8 and uint16, so that a cache of them is small.
+def open_builder(shards, split, keys):
+    """The TFDS builder of a folder that holds the split and the keys.
 
-    Args:
-        shards: folder written by ``python -m pipelines.portraits`` or ``python -m pipelines.swap_pairs``.
-        split: ``train``, ``validation`` or ``test``.
-        shuffle: read files and records in a new order each epoch, the same for the same seed.
-        cache: keep decoded records in memory, 0.2 MB each at 128 px; a path keeps them in files there.
-        keys: what to decode of each record; the rest costs nothing. ``PORTRAIT`` or ``PAIR``.
-        shuffle_buffer: records from which the next one is drawn.
-        interleave: files that are read side by side.
-        deterministic: False lets a slow file be overtaken: faster, and another order each time.
-        num_parallel_calls: of decoding.
-
-    Returns: dataset of dicts of ``keys``, and their number.
+    Raises:
+        ValueError: it holds no such split, or is a folder of the other kind.
     """
     builder = tfds.builder_from_directory(str(shards))
     if split not in builder.info.splits:
@@ -56,25 +35,27 @@ def read_records(
     if missing:
         kind = "pipelines.swap_pairs" if keys == PAIR else "pipelines.portraits"
         raise ValueError(f"The folder must be one that python -m {kind} wrote; {shards} has no {', '.join(missing)}.")
-    count = builder.info.splits[split].num_examples
+    return builder
+
+
+def read_records(shards, split, *, keys=PORTRAIT, num_parallel_calls=tf.data.AUTOTUNE):
+    """Records of one split in the order of the files, decoded but still uint8 and uint16.
+
+    Args:
+        shards: folder written by ``python -m pipelines.portraits`` or ``python -m pipelines.swap_pairs``.
+        split: ``train``, ``validation`` or ``test``.
+        keys: what to decode of each record; the rest costs nothing. ``PORTRAIT`` or ``PAIR``.
+        num_parallel_calls: of decoding.
+
+    Returns: dataset of dicts of ``keys``, and their number.
+    """
+    builder = open_builder(shards, split, keys)
     config = tfds.ReadConfig(
-        shuffle_seed=seed,
         try_autocache=False,
-        interleave_cycle_length=interleave,
+        interleave_cycle_length=1,
         num_parallel_calls_for_decode=num_parallel_calls,
-        options=make_options(deterministic),
+        options=make_options(),
     )
     decoders = tfds.decode.PartialDecoding({key: True for key in keys})
-    records = builder.as_dataset(split=split, shuffle_files=shuffle, read_config=config, decoders=decoders)
-    if cache:
-        records = records.cache("" if cache is True else str(cache))
-    if shuffle:
-        records = records.shuffle(min(count, shuffle_buffer), seed=seed, reshuffle_each_iteration=True)
-    return records, count
-
-
-def to_float(records):
-    """A portrait's stored integers to the one range inside: float32 in [0, 1]."""
-    scale = {"crop": 255.0, "texture": 255.0, "hull": 255.0, "uv": 65535.0}
-    floats = {key: tf.cast(records[key], tf.float32) / scale[key] for key in IMAGES}
-    return {**floats, "points": records["points"]}
+    records = builder.as_dataset(split=split, shuffle_files=False, read_config=config, decoders=decoders)
+    return records, builder.info.splits[split].num_examples

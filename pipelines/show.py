@@ -19,8 +19,9 @@ from keras_uncover.augment import DRAWS as AUGMENT_DRAWS
 from keras_uncover.augment import augment
 from keras_uncover.models.autoencoder import KIND, load_autoencoder
 from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
+from pipelines.make import to_float
 from pipelines.pairs import pair_people
-from pipelines.read import read_records, to_float
+from pipelines.read import read_records
 
 COLUMNS = 4  # cells a row of the sheet
 
@@ -42,7 +43,7 @@ def parse_arguments(arguments=None):
 
 def take_records(shards, split, count):
     """The first records of a split, stacked."""
-    records, total = read_records(shards, split, shuffle=False, cache=False)
+    records, total = read_records(shards, split)
     if total < 2:
         raise SystemExit(f"A sheet needs two people at least; split {split} of {shards} holds {total}.")
     rows = list(records.take(count).as_numpy_iterator())

@@ -17,10 +17,11 @@ import tensorflow_datasets as tfds
 from evaluate_keras import calibrate, evaluate
 from keras_uncover import report_text
 from keras_uncover.calibrated import describe_calibration
+from keras_uncover.families import leave_out
 from keras_uncover.presets import build_from_folder
 from keras_uncover.training import plain_names
 from keras_uncover.weights import save_preset
-from pipelines.load import choose_shares
+from pipelines.make import choose_shares
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ROOT / "keras_uncover" / "presets"
@@ -31,7 +32,7 @@ PURPOSE = {
 }
 FLAGS = (
     "task", "preset", "genuine", "morphs", "batch_size", "steps", "steps_per_epoch", "learning_rate", "seed",
-    "identity", "perceptual", "init",
+    "identity", "perceptual", "leave_out", "init",
 )
 JUDGED = """
 
@@ -60,12 +61,16 @@ def describe_scores(config):
     return "; ".join(describe_calibration(config).splitlines()) + "."
 
 
+def write_flag(flag, value):
+    """A flag of ``train_keras.py`` with its value or values."""
+    return " ".join([f"--{flag.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])])
+
+
 def write_card(config, name, numbers, note):
     """The card's text; ``note`` is a sentence of its own, or empty."""
     trained = config["trained"]
-    command = f"train_keras.py SHARDS {trained['run']} " + " ".join(
-        f"--{flag.replace('_', '-')} {trained[flag]}" for flag in FLAGS if trained.get(flag)
-    )
+    words = [write_flag(flag, trained[flag]) for flag in FLAGS if trained.get(flag)]
+    command = " ".join([f"train_keras.py SHARDS {trained['run']}", *words])
     people = ", ".join(f"{count} {split}" for split, count in trained["people"].items())
     families = ", ".join(trained.get("families", ("mesh", "affine", "self")))
     tables = "\n\n".join(report_text.to_markdown(rows) for rows in report_text.tables(numbers))
@@ -121,7 +126,7 @@ def publish(run, folder, shards):
     model, config = build_from_folder(run, calibrated=False)
     people, digest = read_splits(shards)
     trained = config["trained"]
-    families = list(choose_shares(None, trained.get("autoencoder")))
+    families = list(choose_shares(leave_out(trained.get("leave_out", ())), trained.get("autoencoder")))
     facts = {"families": families, "people": people, "split_sha256": digest}
     config["name"], config["trained"] = folder.name, {**trained, **plain_names(trained), **facts}
     save_preset(model, folder, config, half=True)

@@ -37,7 +37,7 @@ def describe_data(shards, size):
     """What the configuration says of the data: people of each split, and a SHA-256 of their names by split."""
     people = {}
     for split in ("test", "train", "validation"):
-        records, _ = read_records(shards, split, shuffle=False, cache=False, keys=("person",))
+        records, _ = read_records(shards, split, keys=("person",))
         people[split] = sorted(record["person"].decode() for record in records.as_numpy_iterator())
     lines = "".join(f"{split} {name}\n" for split, names in people.items() for name in names)
     digest = hashlib.sha256(lines.encode()).hexdigest()
@@ -47,7 +47,7 @@ def describe_data(shards, size):
 
 def read_crops(shards, split):
     """Crops of a split, uint8 ``(n, size, size, 3)``."""
-    records, _ = read_records(shards, split, shuffle=False, cache=False, keys=("crop",))
+    records, _ = read_records(shards, split, keys=("crop",))
     return np.stack([record["crop"] for record in records.as_numpy_iterator()])
 
 

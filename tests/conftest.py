@@ -45,6 +45,16 @@ def shards(portraits, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def bank(shards, tmp_path_factory):
+    """Those shards as a packed bank. Only to be read."""
+    from pipelines.bank import main
+
+    path = tmp_path_factory.mktemp("bank") / "bank.npz"
+    assert main([str(shards), str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
 def people():
     """Photo, face and record at 64 px of each test portrait. Only to be read."""
     from seed_layout import read_people

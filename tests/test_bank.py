@@ -10,13 +10,6 @@ import tensorflow_datasets as tfds
 from pipelines.bank import main
 
 
-@pytest.fixture(scope="module")
-def bank(shards, tmp_path_factory):
-    path = tmp_path_factory.mktemp("bank") / "bank.npz"
-    assert main([str(shards), str(path)]) == 0
-    return path
-
-
 def test_the_bank_equals_the_shards(shards, bank):
     builder = tfds.builder_from_directory(str(shards))
     expected = [

@@ -6,8 +6,11 @@ import pytest
 from keras_uncover import swaps
 from pipelines import load as loading
 from pipelines.load import load
+from pipelines.make import to_float
 from pipelines.mix import add_genuine, balance
+from pipelines.order import shuffle_numbers
 from pipelines.read import IMAGES, read_records
+from pipelines.stored import index_file
 
 SIZE = 64  # of the shards' crops
 
@@ -93,7 +96,7 @@ def test_everything_is_in_range(shards):
 
 
 def test_without_augmentation_a_target_is_the_stored_crop(shards):
-    stored, count = read_records(shards, "validation", shuffle=False)
+    stored, count = read_records(shards, "validation")
     crops = np.stack([record["crop"] for record in stored.as_numpy_iterator()])
     assert count == len(crops) == 2
     options = dict(batch_size=4, genuine_share=0.5, training=False, augment=False, plain=True, shares={"mesh": 1.0})
@@ -138,11 +141,11 @@ def test_add_genuine_by_hand():
 
 
 def test_stored_integers_come_in_their_own_ranges(shards):
-    record = next(iter(read_records(shards, "test", shuffle=False)[0]))
+    record = next(iter(read_records(shards, "test")[0]))
     assert {key: str(record[key].dtype.name) for key in IMAGES} == {
         "crop": "uint8", "texture": "uint8", "uv": "uint16", "hull": "uint8",
     }
-    floats = loading.to_float(record)
+    floats = to_float(record)
     assert set(floats) == {*IMAGES, "points"}
     uv, hull = floats["uv"].numpy(), floats["hull"].numpy()[..., 0] == 1
     assert hull.any() and 0.05 < uv[hull].min() and uv[hull].max() < 0.98 and np.ptp(uv[hull]) > 0.5
@@ -170,6 +173,7 @@ def test_xla_changes_nothing_but_roundings(shards):
         (dict(batch_size=8), "Split train of .* holds 4 records; a batch needs 6 of them"),
         (dict(split="dev"), r"split must be one of \['test', 'train', 'validation'\] in .*; received 'dev'"),
         (dict(auto_shard_policy="host"), "auto_shard_policy must be one of .*'auto'.* or None; received 'host'"),
+        (dict(batch_size=9, parts=2), "divisible into its parts; received batch_size=9, parts=2"),
         (dict(shares={"mash": 1.0}), f"Family shares must be for .*{swaps.FAMILIES[0]}"),
     ],
 )
@@ -186,27 +190,76 @@ def test_options_reach_the_dataset(shards):
                       deterministic=False).options().deterministic is True
 
 
-def test_how_it_is_computed_does_not_change_what_is_computed(shards, tmp_path):
-    usual = take(open_split(shards, seed=3), 2)
-    others = dict(num_parallel_calls=1, prefetch=1, cache=str(tmp_path / "cache"))
-    assert all(same(a, b) for a, b in zip(usual, take(open_split(shards, seed=3, **others), 2)))
-    assert list(tmp_path.glob("cache*"))
+@pytest.mark.parametrize("cache", [False, "here/cache"])
+def test_how_it_is_computed_does_not_change_what_is_computed(shards, tmp_path, monkeypatch, cache):
+    monkeypatch.chdir(tmp_path)
+    usual = take(open_split(shards, seed=3), 3)
+    for _ in range(2):
+        other = open_split(shards, seed=3, num_parallel_calls=1, prefetch=1, cache=cache)
+        assert all(same(a, b) for a, b in zip(usual, take(other, 3), strict=True))
+    # What was unpacked once is used again, and nothing half-written is left.
+    assert len(list(tmp_path.glob("here/cache-train-*.tfrecord"))) == len(list(tmp_path.glob("**/*.*"))) == bool(cache)
 
 
-def test_every_epoch_has_everybody_once_in_another_order(shards):
-    records, count = read_records(shards, "train", shuffle=True, seed=5)
-    rounds = [[row["person"] for row in records.as_numpy_iterator()] for _ in range(4)]
-    assert all(sorted(one) == sorted(rounds[0]) and len(one) == count for one in rounds)
-    assert len({tuple(one) for one in rounds}) > 1
-    again, _ = read_records(shards, "train", shuffle=True, seed=5)
-    assert [[row["person"] for row in again.as_numpy_iterator()] for _ in range(4)] == rounds
+@pytest.mark.parametrize("start", [1, 3, 10])
+def test_a_stream_goes_on_at_any_step(shards, start):
+    options = dict(seed=4, batch_size=6, genuine_share=0.5)
+    through = take(open_split(shards, **options).skip(start), 3)
+    assert all(same(a, b) for a, b in zip(through, take(open_split(shards, start=start, **options), 3), strict=True))
+
+
+def test_the_parts_of_hosts_are_the_parts_of_the_whole(shards):
+    options = dict(seed=4, batch_size=8, genuine_share=0.5, parts=2, start=1)
+    whole = take(open_split(shards, **options), 3)
+    parts = [take(open_split(shards, part=part, **options), 3) for part in (0, 1)]
+    for batch, *halves in zip(whole, *parts, strict=True):
+        joined = [np.concatenate([half[0] for half in halves])]
+        joined += [{key: np.concatenate([half[k][key] for half in halves]) for key in batch[k]} for k in (1, 2)]
+        assert same(batch, joined)
+        assert batch[1]["p_fake"][:, 0].tolist() == 2 * [1, 1, 0, 0]
+    assert not same(parts[0][0], parts[1][0])
+    whole = take(open_split(shards, training=False, batch_size=8, genuine_share=0.5, parts=2), 9)
+    parts = [take(open_split(shards, training=False, batch_size=8, genuine_share=0.5, parts=2, part=k), 9) for k in (0, 1)]
+    assert len(whole) == len(parts[0]) == len(parts[1]) == 1
+    assert np.array_equal(whole[0][0], np.concatenate([part[0][0] for part in parts]))
+
+
+def test_shards_and_bank_give_the_same_batches(shards, bank):
+    for split, training in (("train", True), ("validation", False)):
+        options = dict(split=split, seed=2, batch_size=4, genuine_share=0.5, training=training)
+        one, two = (take(open_split(data, **options), 2) for data in (shards, bank))
+        assert one and all(same(a, b) for a, b in zip(one, two, strict=True))
+    with pytest.raises(ValueError, match=r"split must be one of \['test', 'train', 'validation'\] in .*npz; received 'dev'"):
+        open_split(bank, "dev")
+    with pytest.raises(ValueError, match="packed from shards of the right kind; .*npz has no input, target"):
+        open_split(shards, swap_pairs=bank, mix=0.5)
+
+
+def test_every_round_has_everybody_once_in_another_order():
+    rounds = [list(shuffle_numbers(11, 5, 11 * k).take(11).as_numpy_iterator()) for k in range(40)]
+    assert all(sorted(one) == list(range(11)) for one in rounds)
+    assert len({tuple(one) for one in rounds}) == 40
+    through = list(shuffle_numbers(11, 5).take(440).as_numpy_iterator())
+    assert through == [number for one in rounds for number in one]
+    assert through[:11] != list(shuffle_numbers(11, 6).take(11).as_numpy_iterator())
+    # Every place is as likely: nobody's mean place is far from the middle.
+    assert all(abs(np.mean([one.index(k) for one in rounds]) - 5) < 2.5 for k in range(11))
+
+
+def test_a_cut_off_file_is_refused(shards, tmp_path):
+    (file,) = shards.glob("*-train*")
+    cut = tmp_path / "cut"
+    cut.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(ValueError, match="must end with a whole record; .*cut is cut off at byte"):
+        index_file(str(cut))
+    assert len(index_file(str(file))) == 4
 
 
 def test_only_what_is_asked_for_is_decoded(shards):
-    record = next(iter(read_records(shards, "test", shuffle=False, keys=("hull", "person"))[0]))
+    record = next(iter(read_records(shards, "test", keys=("hull", "person"))[0]))
     assert set(record) == {"hull", "person"}
     with pytest.raises(ValueError, match="python -m pipelines.swap_pairs wrote; .* has no input, target, donor"):
-        read_records(shards, "test", shuffle=False, keys=loading.PAIR)
+        read_records(shards, "test", keys=loading.PAIR)
 
 
 def test_noise_is_standard_normal():

@@ -8,7 +8,8 @@ import tensorflow as tf
 from keras_uncover import morphs, swaps
 from keras_uncover.models.autoencoder import load_autoencoder
 from pipelines import show
-from pipelines.load import SHARES, choose_shares, load, synthesise
+from pipelines.load import load
+from pipelines.make import SHARES, choose_shares, synthesise
 from pipelines.read import read_records
 
 PLAIN = dict(compiled=False, augment=False, training=False, plain=True)
@@ -19,7 +20,7 @@ def first(dataset):
 
 
 def crops_of(shards, split):
-    records, _ = read_records(shards, split, shuffle=False, keys=("crop",))
+    records, _ = read_records(shards, split, keys=("crop",))
     return np.stack([record["crop"] for record in records.as_numpy_iterator()]).astype("float32") / 255
 
 

@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from keras_uncover import losses, swaps
 from pipelines import load as loading
-from pipelines.load import load, synthesise
+from pipelines.load import load
+from pipelines.make import synthesise
 from pipelines.mix import Rows, choose_donors, count_rows, join, ready_swap
+from pipelines.stored import HeldRecords
 
 SIZE = 32
 
@@ -44,12 +46,10 @@ def in_memory(monkeypatch):
     """Let ``load`` read made-up records: folders are named portraits and pairs."""
     folders = {"portraits": make_portraits([f"p{k}" for k in range(7)]), "pairs": make_pairs()}
 
-    def read_records(shards, split, shuffle, seed=0, cache=True, *, keys, shuffle_buffer, **_):
-        rows = {key: folders[shards][key] for key in keys}
-        records = tf.data.Dataset.from_tensor_slices(rows)
-        return records.shuffle(shuffle_buffer, seed) if shuffle else records, len(records)
+    def open_records(shards, split, keys, cache):
+        return HeldRecords({key: folders[shards][key] for key in keys})
 
-    monkeypatch.setattr(loading, "read_records", read_records)
+    monkeypatch.setattr(loading, "open_records", open_records)
 
 
 def take(dataset):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_up_people import numpy
 
+from keras_uncover import families
 from keras_uncover.families import FAMILIES, PYRAMID, RESYNTH, cast_batch, choose_family, count_rows
 from keras_uncover.steps import between, on_rows
 
@@ -12,6 +13,13 @@ SHARES = {"mesh": 0.4, "affine": 0.15, "self": 0.15, "pyramid": 0.15, "resynth":
 
 def spread(count):
     return ((np.arange(count) + 0.5) / count).astype("float32")
+
+
+def test_families_that_are_left_out():
+    assert families.leave_out([]) is None
+    assert families.leave_out(["self", "affine"]) == {"mesh": 0.4, "pyramid": 0.15, "resynth": 0.15}
+    with pytest.raises(ValueError, match="One family at least must be left; received mesh, affine, self"):
+        families.leave_out(FAMILIES)
 
 
 def test_between():

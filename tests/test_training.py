@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import functools
-import json
 from pathlib import Path
 
 import keras
@@ -15,41 +14,13 @@ import train_keras
 from keras_uncover import training
 from keras_uncover.config import TINY, ModelConfig
 from keras_uncover.presets import RUN_MODEL, build_from_folder, build_model
+from keras_uncover.run_folder import RunError
+from keras_uncover.safety import BrokenTraining, StopOnNaN
 from keras_uncover.weights import WeightsError, save_preset
+from made_up_batches import SMALLEST, for_task, make_batch
+from pipelines import load as loading
 
-SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
 OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
-
-
-def make_batch(config=SMALLEST, count=6, seed=0):
-    """One batch as ``load`` gives it: (input, truths, weights), the last third genuine."""
-    rng = np.random.default_rng(seed)
-    side, genuine = config.size, count // 3
-    x, y = np.meshgrid(*[(np.arange(side) + 0.5) / side] * 2)
-    a, b, phase = rng.uniform(-5, 5, (3, 2, count, 1, 1, 3))
-    target, donor = (0.5 + 0.4 * np.sin(a * x[..., None] + b * y[..., None] + phase)).astype("float32")
-    hull = np.broadcast_to((np.hypot(x - 0.5, y - 0.5) < 0.35).astype("float32")[..., None], (count, side, side, 1))
-    fake = np.repeat([1.0, 0.0], [count - genuine, genuine]).astype("float32")
-    mask = hull * fake[:, None, None, None]
-    grid = np.stack([x, y], -1)[2::4, 2::4].astype("float32")
-    flow = np.concatenate([np.broadcast_to(grid, (count, *grid.shape)), hull[:, 2::4, 2::4]], -1)
-    truth = {
-        "p_fake": fake[:, None],
-        "mask": mask,
-        "target": np.concatenate([target, mask], -1),
-        "donor": np.concatenate([donor * hull + 0.5 * (1 - hull), hull], -1),
-        "flow": flow,
-    }
-    truth["seen"] = truth["donor"]
-    weight = {key: np.ones(count, "float32") for key in truth}
-    weight["donor"] = weight["flow"] = weight["seen"] = fake
-    return target * (1 - mask) + donor * mask, truth, weight
-
-
-def for_task(batch, task):
-    image, truth, weight = batch
-    keys = ["p_fake"] if task == "classify" else list(truth)
-    return image, {key: truth[key] for key in keys}, {key: weight[key] for key in keys}
 
 
 def build(task, config=SMALLEST, seed=0, steps=40, learning_rate=3e-3):
@@ -97,20 +68,26 @@ class Run:
 
     folder: Path
     model: keras.Model
-    calls: list
     first: dict
     before: list
     raw: list
 
 
+def callbacks(folder, task, epochs, batch_at=None):
+    """What a run of 12 steps an epoch calls."""
+    plan = training.Plan(12 * epochs, 12, batch_size=6)
+    arguments = {"shards": "/home/me/shards", "run": str(folder), "init": None, "steps": 12, "hosts": "secret:1"}
+    config = training.run_config(task, SMALLEST, "one", arguments)
+    writing = training.writing_callbacks(folder, config, training.BEGINNING, plan)
+    return training.callbacks(plan, batch_at, folder, writing)
+
+
 def train(task, folder, epochs):
-    folder = training.prepare_folder(folder, {"task": task})
+    folder.mkdir()
     model, batch, keep = build(task), for_task(make_batch(), task), KeepRaw()
     first, before = measure(model, batch), model.get_weights()
-    arguments = {"shards": "/home/me/shards", "run": str(folder), "init": None, "steps": 12}
-    calls = training.callbacks(folder, training.run_config(task, SMALLEST, "one", arguments))
-    fit(model, batch, 12, epochs=epochs, callbacks=[keep, *calls])
-    return Run(folder, model, calls, first, before, keep.weights)
+    fit(model, batch, 12, epochs=epochs, callbacks=[keep, *callbacks(folder, task, epochs)])
+    return Run(folder, model, first, before, keep.weights)
 
 
 @pytest.fixture(scope="module")
@@ -250,42 +227,56 @@ def test_the_history_has_a_row_an_epoch(finished):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert {"loss", "val_loss", "val_donor_l1", "val_mask_iou", "val_p_fake_auc"} <= set(rows[0])
-    assert json.loads((folder / "arguments.json").read_text()) == {"task": "reconstruct"}
     assert sorted(path.name for path in (folder / RUN_MODEL).iterdir()) == [
         "config.json", "manifest.json", "model.weights.h5",
     ]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_weights(detector):
-    file = detector.folder / RUN_MODEL / "model.weights.h5"
-    before = file.read_bytes()
+    kept = [detector.folder / RUN_MODEL / "model.weights.h5", *detector.folder.glob("checkpoints/*/*")]
+    before = [file.read_bytes() for file in kept]
     image, truth, weight = for_task(make_batch(), "classify")
     # Not through the picture: TensorFlow's fused ReLU turns what is no number into 0.
     nothing = {"p_fake": weight["p_fake"] * np.nan}
-    with pytest.raises(RuntimeError, match="NaN or Inf loss"):
-        fit(detector.model, (image, truth, nothing), 2, callbacks=detector.calls)
-    [logger] = [call for call in detector.calls if isinstance(call, keras.callbacks.CSVLogger)]
+    asked = []
+
+    def batch_at(step):
+        asked.append(step)
+        return image, truth, nothing
+
+    calls = callbacks(detector.folder, "classify", 3, batch_at)
+    with pytest.raises(BrokenTraining, match="must stay a finite number; by step 12 it was nan.*step-0000000012.npz"):
+        fit(detector.model, (image, truth, nothing), 24, callbacks=calls, steps_per_epoch=12, initial_epoch=1, epochs=3)
+    [logger] = [call for call in calls if isinstance(call, keras.callbacks.CSVLogger)]
     logger.csv_file.close()
-    assert file.read_bytes() == before
+    assert len(kept) == 3 and [file.read_bytes() for file in kept] == before
+    # The batch before is written, too: its gradient may have done it.
+    assert asked == [11, 12]
+    with np.load(detector.folder / "nan" / "step-0000000012.npz") as saved:
+        assert set(saved) == {"input", "truth/p_fake", "weight/p_fake"}
+        assert np.array_equal(saved["input"], image) and np.isnan(saved["weight/p_fake"]).all()
 
 
-def test_a_used_folder_is_refused(tmp_path):
-    folder = training.prepare_folder(tmp_path / "runs" / "one", {"steps": 3})
-    assert json.loads((folder / "arguments.json").read_text()) == {"steps": 3}
-    with pytest.raises(FileExistsError, match="must be new; .*one holds a run already. Choose another name"):
-        training.prepare_folder(folder, {"steps": 4})
-    assert json.loads((folder / "arguments.json").read_text()) == {"steps": 3}
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    model = build("classify")
+    stop = StopOnNaN(tmp_path, lambda step: for_task(make_batch(), "classify"), per_epoch=4)
+    stop.set_model(model)
+    stop.on_epoch_begin(2)
+    stop.on_epoch_end(2, {"loss": 0.5, "val_loss": 0.5})
+    weight = model.trainable_weights[3]
+    weight.assign(weight.numpy() * np.nan)
+    with pytest.raises(BrokenTraining, match="by step 11 it was finite, but .* is not"):
+        stop.on_epoch_end(2, {"loss": 0.5, "val_loss": 0.5})
+    assert sorted(path.name for path in tmp_path.glob("nan/*.npz")) == ["step-0000000010.npz", "step-0000000011.npz"]
 
 
-def test_choose_strategy():
-    import tensorflow as tf
-
-    with train_keras.choose_strategy("one"):
-        assert not tf.distribute.has_strategy()
-    with train_keras.choose_strategy("mirrored"):
-        assert tf.distribute.has_strategy()
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        assert tf.distribute.get_strategy().num_replicas_in_sync == len(devices)
+def test_a_plan_is_whole_epochs_of_whole_calls():
+    plan = training.Plan.of(1001, None, 500, batch_size=16, per_call=4)
+    assert (plan.steps, plan.per_epoch, plan.epochs) == (1500, 500, 3)
+    assert training.Plan.of(3, None, 500, batch_size=16).per_epoch == 3
+    assert training.Plan.of(6000, 2, 500, batch_size=16).steps == 1000
+    with pytest.raises(ValueError, match="whole number of calls.*received 500 steps an epoch and 8 an execution"):
+        training.Plan.of(1000, None, 500, batch_size=16, per_call=8)
 
 
 def test_a_start_that_fails_leaves_no_folder(shards, tmp_path):
@@ -297,12 +288,12 @@ def test_a_start_that_fails_leaves_no_folder(shards, tmp_path):
 
 def test_the_script_trains_a_classifier_and_a_reconstructor_from_it(shards, tmp_path, capsys, monkeypatch):
     # Compiling the swaps for XLA would take longer than all the rest.
-    monkeypatch.setattr(train_keras, "load", functools.partial(train_keras.load, compiled=False))
+    monkeypatch.setattr(loading, "load", functools.partial(loading.load, compiled=False))
     common = ["--preset", "tiny", "--steps", "4", "--steps-per-epoch", "2", "--batch-size", "4", "--genuine", "0.5"]
     detector, both = tmp_path / "detector", tmp_path / "both"
     train_keras.main([str(shards), str(detector), "--task", "classify", *common])
     train_keras.main([str(shards), str(both), "--task", "reconstruct", "--init", str(detector), *common])
-    with pytest.raises(FileExistsError, match="holds a run already"):
+    with pytest.raises(RunError, match="holds a run already. Go on with it by --resume"):
         train_keras.main([str(shards), str(both), *common])
     assert f"keras-uncover predict PHOTO --preset {both}" in capsys.readouterr().out
 
