@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 VERDICTS = ("fake", "genuine", "uncertain", "no_face")
-OUTPUT_KINDS = ("target", "donor", "mask", "reswap", "figure")
+OUTPUT_KINDS = ("target", "donor", "mask", "reswap", "figure", "heatmap")
 
 VERDICT_WORDS = {
     "fake": "the model says that this face was swapped in",
@@ -22,8 +22,8 @@ CSV_HEADER = (
     "file", "sha256", "face_index", "bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1", "verdict", "p_fake", "threshold",
     "error_rates_split", "error_rates_n_people", "error_rates_false_alarm", "error_rates_false_alarm_n",
     "error_rates_miss", "error_rates_miss_n", "mask_area", "reswap_ssim", "reswap_residual", "outputs_target",
-    "outputs_donor", "outputs_mask", "outputs_reswap", "outputs_figure", "model", "warnings", "seconds",
-    "error_rule", "error_received", "error_hint",
+    "outputs_donor", "outputs_mask", "outputs_reswap", "outputs_figure", "outputs_heatmap", "model", "warnings",
+    "seconds", "error_rule", "error_received", "error_hint",
 )
 
 
@@ -46,6 +46,7 @@ class FaceAnswer:
             where that was not measured, and for ``no_face``.
         crop, target, donor, reswap_image: float32 ``(size, size, 3)`` in [0, 1], RGB, or None.
         mask: float32 ``(size, size)`` in [0, 1], or None.
+        place: float32 ``(2, 3)``, the transform from unit coordinates of the crop to photo pixels, or None.
     """
 
     face_index: int | None
@@ -64,6 +65,7 @@ class FaceAnswer:
     donor: object = field(default=None, repr=False)
     reswap_image: object = field(default=None, repr=False)
     error_rates: dict | None = field(default=None, repr=False)
+    place: object = field(default=None, repr=False)
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:

@@ -8,6 +8,7 @@ from keras_uncover import calibration as fitting
 from keras_uncover import statistics
 from keras_uncover.answers import describe_rates
 from keras_uncover.presets import preset_folder
+from keras_uncover.scores import count_scores
 from keras_uncover.weights import WEIGHTS, WeightsError, load_verified, read_manifest, save_config
 
 ENTRIES = ("threshold", "band", "calibration", "measured")  # of a configuration, that calibrating writes
@@ -138,10 +139,11 @@ def part_kinds(rows):
 
 
 def measure_calibrated(genuine, fakes, entries, **said):
-    """Error rates and calibration error at a preset's threshold and band, with what they belong to."""
+    """Error rates, calibration error and histogram of scores at a preset's threshold, with what they belong to."""
     at = {key: entries[key] for key in ("threshold", "band")}
     ece = statistics.calibration_error(genuine["p_fake"], fakes["p_fake"])
-    return {**fitting.measure_rates(genuine, fakes, **at), "ece": ece, **at, **said}
+    scores = count_scores(genuine["p_fake"], fakes["p_fake"])
+    return {**fitting.measure_rates(genuine, fakes, **at), "ece": ece, "scores": scores, **at, **said}
 
 
 def describe_calibration(entries):

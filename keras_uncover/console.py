@@ -5,12 +5,14 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections import Counter
 from contextlib import contextmanager
 
 from keras_uncover.answers import VERDICT_WORDS, describe_rates, format_score
 
 CLEAR_LINE = "\r\x1b[K"
+BAR = 24  # characters
 START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
 
 
@@ -42,23 +44,34 @@ class Console:
     """Tells about a run as it goes.
 
     Args:
-        total: number of photos; a counter is shown where there are several and stderr is a terminal.
+        total: number of photos; a bar with the time left is shown where there are several and stderr is a terminal.
         talks: whether answers are told; where they go to stdout or a file as data, only refusals are.
     """
 
     def __init__(self, total, talks):
         self.total, self.talks = total, talks
-        self.counts = total > 1 and sys.stderr.isatty()
+        self.counts, self.since = total > 1 and sys.stderr.isatty(), None
         self.told, self.verdicts = set(), Counter()
 
     def say(self, text):
         """Print a line in place of the counter."""
         print(f"{CLEAR_LINE if self.counts else ''}{text}", file=sys.stderr)
 
-    def count(self, number):
-        """Show that photo ``number``, from 1, is being answered."""
-        if self.counts:
-            print(f"{CLEAR_LINE}photo {number} of {self.total}", end="", file=sys.stderr, flush=True)
+    def count(self, done):
+        """Show that ``done`` photos are answered, and how long the others may take.
+
+        The first photo is not what the time is told from: it took the compilation.
+        """
+        if not self.counts or done == self.total:
+            return
+        now = time.monotonic()
+        self.since = now if done <= 1 else self.since
+        left = ""
+        if done > 1:
+            left = f", about {describe_seconds((now - self.since) / (done - 1) * (self.total - done))} left"
+        filled = BAR * done // self.total
+        bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
+        print(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="", file=sys.stderr, flush=True)
 
     def refuse(self, photo, error):
         """Tell that a photo was refused, and why."""
@@ -83,6 +96,15 @@ class Console:
             faces = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
             answered = f"{self.total - refused} of {self.total} photos answered"
             self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused")
+
+
+def describe_seconds(seconds):
+    """A time as words that are short enough for a counter."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def describe(record):

@@ -3,22 +3,24 @@
 import os
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_uncover import detections
+from keras_uncover.canvas import Compiled, lay_on_canvas
 from keras_uncover.geometry import cut_crops, transform_points
 from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
 from keras_uncover.models.face_detector import build_face_detector
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.models.face_mesh import build_face_mesh
+from keras_uncover.small_faces import MIN_SMALL_PRESENCE, pick_small, small_windows
 from keras_uncover.weights import load_weights
 
 PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets")
 # Looked at with the mesh in one photo.
 MAX_CANDIDATES = 16
-MIN_CANVAS, MAX_SQUARE = 512, 4096
+# Shown to the detector at a time where parts of a photo are looked at.
+WINDOWS = 8
 MIN_PRESENCE = 0.5
 SAME_MESH_IOU = 0.5
 SAME_MESH_COVER = 0.5
@@ -141,23 +143,6 @@ def find_faces(photo, detector, mesh, max_faces=8):
     return rank_faces((height, width), place_points(answer["points"], regions), answer["presence"], scores)
 
 
-class _Compiled(keras.Model):
-    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share.
-
-    network: the model that the function calls.
-    """
-
-    def __init__(self, function, network):
-        super().__init__(name="compiled")
-        self.function, self.network = function, network
-
-    def call(self, inputs):
-        return self.function(*inputs)
-
-    def run(self, *inputs):
-        return self.predict_on_batch(inputs)
-
-
 class FaceFinder:
     """The two networks with the weights that are shipped, ready for photos.
 
@@ -173,8 +158,9 @@ class FaceFinder:
         for model in (self.detector, self.mesh):
             load_weights(model, os.path.join(presets, model.name))
         # Two programs, compiled for each size of canvas; more would be more to compile for each.
-        self._seek = _Compiled(self._seek_faces, self.detector)
-        self._read = _Compiled(self._read_points, self.mesh)
+        self._seek = Compiled(self._seek_faces, self.detector)
+        self._read = Compiled(self._read_points, self.mesh)
+        self._part = Compiled(lambda photo, matrices: cut_crops(photo[0], matrices, DETECTOR_SIZE, border="zero"))
 
     def find(self, photo, max_faces=8):
         """Find the faces in a photo.
@@ -183,24 +169,48 @@ class FaceFinder:
             photo: numpy uint8 ``(height, width, 3)``, RGB.
             max_faces: the most faces to answer, 1 to 16.
 
-        Returns: list of ``Face``, the largest first; empty if there is none.
+        Returns: list of ``Face``, the largest first; empty if there is none. Parts of the photo are looked at only
+            where the whole shows no face: then faces down to a twentieth of its longer side are found.
 
         Raises:
             ValueError: the photo or ``max_faces`` is something else.
         """
         if not 1 <= max_faces <= MAX_CANDIDATES:
             raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
-        canvas, (height, width) = _canvas(photo)
+        canvas, (height, width) = lay_on_canvas(photo)
         matrices = ops.convert_to_numpy(letterbox_matrices(height, width))
         places, scores = self._seek.run(canvas, matrices)
-        places, scores = places[scores > 0], scores[scores > 0]
+        faces = self._confirm(canvas, (height, width), places[scores > 0], scores[scores > 0], max_faces)
+        return faces or self._find_small(canvas, (height, width), max_faces)
+
+    def _find_small(self, canvas, size, max_faces):
+        """Faces that are too small for a view of the whole photo: look at parts of it, each as large as that view."""
+        for windows in small_windows(*size):
+            seen = [self._seen_in(canvas, windows[start : start + WINDOWS]) for start in range(0, len(windows), WINDOWS)]
+            regressors, logits = (np.concatenate(parts) for parts in zip(*seen))
+            places, scores = pick_small(regressors, logits, windows)
+            faces = self._confirm(canvas, size, places, scores, max_faces, MIN_SMALL_PRESENCE)
+            if faces:
+                return faces
+        return []
+
+    def _seen_in(self, canvas, windows):
+        """The detector's answers to some windows; fewer than a batch are filled up, so that one shape is compiled."""
+        views = [self._part.run(canvas, window[None]) for window in windows]
+        views += [np.zeros_like(views[0])] * (WINDOWS - len(views))
+        seen = self.detector.predict_on_batch(np.concatenate(views))
+        return seen["regressors"][: len(windows)], seen["logits"][: len(windows)]
+
+    def _confirm(self, canvas, size, places, scores, max_faces, min_presence=MIN_PRESENCE):
+        """The candidates in which the mesh, too, sees a face, as a list of ``Face``, the largest first."""
         if not len(scores):
             return []
         regions = ops.convert_to_numpy(detections.region_of_detection(places))
         # One region at a time: a batch of a new length would be compiled anew.
         each = [self._read.run(canvas, region[None]) for region in regions]
         points, presence = (np.concatenate(parts) for parts in zip(*each))
-        return _as_faces(rank_faces((height, width), points, presence, scores))[:max_faces]
+        faces = _as_faces(rank_faces(size, points, presence, scores))
+        return [face for face in faces if face.presence >= min_presence][:max_faces]
 
     def points_in(self, photo, matrices):
         """Mesh points of known regions of a photo, in one batch.
@@ -211,7 +221,7 @@ class FaceFinder:
 
         Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
         """
-        return self._read.run(_canvas(photo)[0], np.asarray(matrices, "float32"))
+        return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
 
     def _seek_faces(self, photo, matrices):
         seen = self.detector(letterboxes(photo[0], matrices))
@@ -230,26 +240,3 @@ def _as_faces(ranked):
         for box, score, points, presence in rows
         if score > 0
     ]
-
-
-def _canvas(photo):
-    """Check a photo and lay it on a black square whose side is a power of two, so that few shapes are compiled.
-
-    Outside of a photo everything here reads zeros anyway. Beyond ``MAX_SQUARE`` the sides differ, as a square around a
-    long photo would be too large.
-
-    Returns: uint8 ``(1, canvas height, canvas width, 3)`` and the photo's height and width.
-    """
-    photo = np.asarray(photo)
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[-1] != 3 or 0 in photo.shape:
-        raise ValueError(
-            "A photo must be uint8 (height, width, 3), RGB, with at least one pixel. "
-            f"Received: {photo.dtype} {photo.shape}. Read files with keras_uncover.images."
-        )
-    height, width = photo.shape[:2]
-    sides = [max(MIN_CANVAS, 1 << (side - 1).bit_length()) for side in (height, width)]
-    if max(sides) <= MAX_SQUARE:
-        sides = 2 * [max(sides)]
-    canvas = np.zeros((1, *sides, 3), np.uint8)
-    canvas[0, :height, :width] = photo
-    return canvas, (height, width)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from keras_uncover.answers import VERDICT_WORDS, format_score
 from keras_uncover.marks import png_metadata
+from keras_uncover.overlays import tint_mask
 
 # All lengths are pixels of the finished picture.
 WIDTH, HEIGHT, DPI = 1800, 420, 100
@@ -212,11 +213,8 @@ def draw_mask(figure, answer):
     if answer.crop is None or answer.mask is None:
         draw_words(axes, MISSING)
         return
-    crop, mask = np.asarray(answer.crop), np.clip(np.asarray(answer.mask), 0.0, 1.0)
-    grey = np.repeat(crop @ np.float32([[0.299], [0.587], [0.114]]), 3, axis=-1)
-    tint = np.float32([0xFF, 0xC2, 0x0A]) / 255.0
-    weight = 0.55 * mask[..., None]
-    draw_image(axes, grey * (1.0 - weight) + tint * weight)
+    mask = np.clip(np.asarray(answer.mask), 0.0, 1.0)
+    draw_image(axes, tint_mask(answer.crop, mask))
     if mask.min() < 0.5 < mask.max():
         centres = (np.arange(len(mask)) + 0.5) * PANEL / len(mask)
         for colour, line in (("white", 3.0), (INK, 1.2)):

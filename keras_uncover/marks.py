@@ -11,6 +11,7 @@ width : scale]`` is the answer. `read_mark` gives the three numbers.
 import json
 import os
 import uuid
+from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -28,11 +29,12 @@ CAPTIONS = {
     "mask": "MODEL'S GUESS - mask of the replaced region",
     "reswap": "MODEL'S GUESS - swap made again from both recovered sources - not a photograph",
     "figure": "MODEL'S GUESS - verdict, mask and recovered faces - not photographs",
+    "heatmap": "MODEL'S GUESS - mask of the replaced region, laid over the photo",
 }
 
-# https://cv.iptc.org/newscodes/digitalsourcetype/: target, re-swap and figure also hold pixels of the input.
+# https://cv.iptc.org/newscodes/digitalsourcetype/: target, re-swap, figure and heatmap also hold pixels of the input.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-COMPOSITES = ("target", "reswap", "figure")
+COMPOSITES = ("target", "reswap", "figure", "heatmap")
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
 XMP_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -50,7 +52,7 @@ LINE = 20
 
 
 def caption(kind):
-    """The visible words for a kind of picture: ``target``, ``donor``, ``mask``, ``reswap`` or ``figure``."""
+    """The visible words for a kind of picture, a key of ``CAPTIONS``."""
     if kind not in CAPTIONS:
         raise ValueError(f"kind must be one of {', '.join(CAPTIONS)}; received {kind!r}.")
     return CAPTIONS[kind]
@@ -89,9 +91,7 @@ def save_marked(path, image, kind, model, details=None):
 
     Args:
         path: ends in ``.png``; its folder exists; a file there is replaced.
-        image: ``(height, width, 3)``, or ``(height, width)`` or ``(height, width, 1)`` for a mask; uint8, or float
-            in [0, 1], stored as ``round(255 * value)``.
-        kind, model, details: as in `png_metadata`.
+        image, kind, model, details: as in `encode_marked`.
 
     Returns: the ``Path`` written.
 
@@ -100,21 +100,36 @@ def save_marked(path, image, kind, model, details=None):
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f'A marked picture is a PNG; received the name "{path.name}". End it in .png.')
+    data = encode_marked(image, kind, model, details)
+    # Made anew with the usual permissions; a temporary file of the standard library would be closed to others.
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def encode_marked(image, kind, model, details=None):
+    """A picture as the bytes of a PNG with its visible and its invisible mark.
+
+    Args:
+        image: ``(height, width, 3)``, or ``(height, width)`` or ``(height, width, 1)`` for a mask; uint8, or float
+            in [0, 1], stored as ``round(255 * value)``.
+        kind, model, details: as in `png_metadata`.
+
+    Raises: ValueError for another shape, type or range.
+    """
     pixels = _to_uint8(image)
     height, width = pixels.shape[:2]
     scale = -(-MIN_WIDTH // width)
     place = {"height": height, "width": width, "scale": scale}
     metadata = png_metadata(kind, model, {**(details or {}), "picture": place})
-    picture = _add_caption(pixels.repeat(scale, axis=0).repeat(scale, axis=1), caption(kind))
-    # Made anew with the usual permissions; a temporary file of the standard library would be closed to others.
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            picture.save(file, "PNG", pnginfo=metadata)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    picture, file = _add_caption(pixels.repeat(scale, axis=0).repeat(scale, axis=1), caption(kind)), BytesIO()
+    picture.save(file, "PNG", pnginfo=metadata)
+    return file.getvalue()
 
 
 def read_mark(path):

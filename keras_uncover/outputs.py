@@ -12,6 +12,7 @@ from pathlib import Path
 
 from keras_uncover import marks
 from keras_uncover.answers import CSV_HEADER, OUTPUT_KINDS, csv_row
+from keras_uncover.overlays import lay_over
 
 MAX_STEM = 120
 
@@ -55,12 +56,13 @@ def hash_path(photo):
     return hashlib.sha256(os.fsencode(os.path.abspath(photo))).hexdigest()[:8]
 
 
-def write_pictures(folder, stem, result):
+def write_pictures(folder, stem, result, heatmap=False):
     """Write the pictures of every face of a photo, in place of those of an earlier run.
 
     Names are ``STEM_KIND.png``, and ``STEM_face0_KIND.png`` where the photo has several faces. A genuine face has no
     donor and no re-swap, a photo without a face has the figure only; what an earlier run wrote under such a name is
-    removed, so that no old donor lies beside a genuine verdict.
+    removed, so that no old donor lies beside a genuine verdict. The photo with the mask laid over it is written where
+    ``heatmap`` asks for it.
 
     Returns: list of dicts, one a face, from kind to ``Path``.
     """
@@ -70,7 +72,8 @@ def write_pictures(folder, stem, result):
         outputs.append({})
         for kind in OUTPUT_KINDS:
             path = Path(folder) / f"{name}_{kind}.png"
-            if write_picture(path, kind, result, answer):
+            wanted = heatmap or kind != "heatmap"
+            if wanted and write_picture(path, kind, result, answer):
                 outputs[-1][kind] = path
             else:
                 remove_old(path, kind)
@@ -86,7 +89,7 @@ def write_picture(path, kind, result, answer):
     if kind == "figure":
         figures.save_figure(path, result.photo, answer, details)
         return True
-    image = picture_of(answer, kind)
+    image = lay_over(result.photo, answer) if kind == "heatmap" else picture_of(answer, kind)
     if image is None:
         return False
     marks.save_marked(path, image, kind, answer.model, details)

@@ -31,6 +31,11 @@ RATES_HOLD = (
     "is a probability where half of the photos are fakes; where fewer are, it is too high."
 )
 SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
+SMALLEST = 2.5  # times that a crop may be enlarged: up to there robustness is measured
+SMALL_FACE = (
+    "The face is small: its crop covers {side:.0f} pixels of the photo and is enlarged to {size}. Photos that were as "
+    "small as this are not among those that error rates were measured on."
+)
 NO_DONOR_FACE = "No face was found in the recovered donor, so the swap could not be made again."
 
 
@@ -134,7 +139,13 @@ class Uncoverer:
     def answer_faces(self, photo, faces):
         """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
         crops, points = align_faces(photo, faces, self.size)
-        return [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
+        answers = [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
+        places = ops.convert_to_numpy(crop_transform(np.stack([face.points for face in faces]).astype("float32")))
+        for answer, place in zip(answers, places):
+            answer.place, side = place, float(np.hypot(*place[:, 0]))
+            if side < self.size / SMALLEST:
+                answer.warnings.append(SMALL_FACE.format(side=side, size=self.size))
+        return answers
 
     def answer_face(self, index, face, crop, points):
         """The answer for one aligned face; ``points`` are its mesh in unit coordinates of the crop."""

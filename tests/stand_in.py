@@ -1,4 +1,4 @@
-"""A stand-in for ``Uncoverer`` in tests of the command line.
+"""A stand-in for ``Uncoverer`` in tests of the command line and the demo.
 
 It reads photos through the real gate and its verdict follows from the photo's brightness, so what the command line must
 do with each verdict is known without any weights.
@@ -20,13 +20,17 @@ FAKE, GENUINE, EMPTY = 230, 25, 0
 class ByBrightness:
     """p_fake is the mean of the photo over 255; black is no face; twice as wide as high is two faces."""
 
-    def __init__(self, threshold):
-        self.threshold = 0.5 if threshold is None else threshold
+    weights_sha256, band = "ab" * 32, None
 
-    def __call__(self, photo):
+    def __init__(self, threshold=None, config=None):
+        self.threshold = 0.5 if threshold is None else threshold
+        self.config = config or {}
+
+    def __call__(self, photo, max_faces=8):
         data = read_bytes(photo)
         pixels = decode_image(data)
-        faces = [self.face(pixels, index) for index in range(2 if pixels.shape[1] == 2 * pixels.shape[0] else 1)]
+        faces = 2 if pixels.shape[1] == 2 * pixels.shape[0] else 1
+        faces = [self.face(pixels, index) for index in range(min(faces, max_faces))]
         return Result(photo, hashlib.sha256(data).hexdigest(), faces, pixels)
 
     def face(self, pixels, index):
@@ -47,6 +51,7 @@ class ByBrightness:
             0.5,
             mask=np.full((SIZE, SIZE), 0.25, "float32"),
             reswap_image=np.full((SIZE, SIZE, 3), 0.75, "float32"),
+            place=np.float32([[16, 0, 8], [0, 16, 8]]),
             **pictures,
         )
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stand_in import EMPTY, GENUINE, ByBrightness, photo
+from stand_in import EMPTY, FAKE, GENUINE, ByBrightness, photo
 
 from keras_uncover import cli
 from keras_uncover.answers import CSV_HEADER
+from keras_uncover.commands import predict
 from keras_uncover.marks import read_mark
 from keras_uncover.weights import WeightsError
 
@@ -22,7 +23,7 @@ KEYS = (
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "load_uncoverer", lambda preset, threshold: ByBrightness(threshold))
+    monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: ByBrightness(threshold))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -55,7 +56,7 @@ def test_json_is_one_object_a_face_with_all_keys(capsys):
     assert [record["face_index"] for record in found] == [0, 0, None, 0, 1]
     assert found[0]["sha256"] == hashlib.sha256(Path("fake.png").read_bytes()).hexdigest()
     assert found[2]["bbox"] is None and found[2]["p_fake"] is None
-    assert found[0]["outputs"] == dict.fromkeys(("target", "donor", "mask", "reswap", "figure"))
+    assert found[0]["outputs"] == dict.fromkeys(("target", "donor", "mask", "reswap", "figure", "heatmap"))
 
 
 def test_human_words_go_to_stderr_only(capsys):
@@ -126,6 +127,7 @@ def test_out_writes_marked_pictures(capsys):
     assert run("in/a.png", "--out", "new/answer", "--json") == 0
     (record,) = records(capsys)
     kinds = ["target", "donor", "mask", "reswap", "figure"]
+    assert record["outputs"].pop("heatmap") is None, "written where it is asked for"
     assert record["outputs"] == {kind: os.path.join("new/answer", f"a_{kind}.png") for kind in kinds}
     assert listing("new/answer") == sorted(f"a_{kind}.png" for kind in kinds)
     for kind, path in record["outputs"].items():
@@ -155,10 +157,65 @@ def test_a_lower_verdict_in_a_second_run_takes_the_old_donor_away(capsys):
     assert listing("answer") == ["a_figure.png", "a_mask.png", "a_target.png"]
 
 
+def test_the_heatmap_is_the_photo_with_the_mask_over_it(capsys):
+    photo("a.png", 200)
+    assert run("a.png", "--out", "answer", "--heatmap", "--json") == 0
+    (record,) = records(capsys)
+    assert read_mark(record["outputs"]["heatmap"])["kind"] == "heatmap"
+    with Image.open(record["outputs"]["heatmap"]) as heatmap:
+        scale = heatmap.width // 64
+        outside, inside = (heatmap.getpixel((scale * x, scale * x)) for x in (40, 16))
+    assert outside == (200,) * 3
+    share = 0.55 * 0.25  # of the tint: its strength times the mask
+    assert inside == pytest.approx([200 * (1 - share) + share * tint for tint in (255, 194, 10)], abs=1.01)
+    assert run("a.png", "--out", "answer") == 0
+    assert not os.path.exists("answer/a_heatmap.png"), "an earlier one is taken away"
+
+
+def test_the_top_face_alone_is_answered_on_request(capsys):
+    photo("two.png", size=(128, 64))
+    assert run("two.png", "--json", "--top-face") == 0
+    assert [record["face_index"] for record in records(capsys)] == [0]
+
+
+@pytest.mark.parametrize(
+    "level, wanted, code",
+    [(FAKE, "fake", 10), (GENUINE, "fake", 0), (GENUINE, "uncertain", 0), (FAKE, "uncertain", 10), (EMPTY, "fake", 0)],
+)
+def test_a_verdict_can_be_made_to_fail(level, wanted, code):
+    photo("a.png", level)
+    assert run("a.png", "--fail-on", wanted) == code
+    assert run("a.png", "gone.png", "--fail-on", wanted) == (code or 3), "what was asked for goes before refusals"
+
+
+def test_jobs_change_neither_order_nor_answers(capsys):
+    names = [photo(f"{k}.png", 20 + 23 * k) for k in range(9)]
+    names.insert(4, "gone.png")
+    found = []
+    for jobs in (1, 3):
+        assert run(*names, "--json", "--jobs", jobs) == 3
+        found.append(records(capsys))
+    assert [record["file"] for record in found[0]] == names
+    assert found[0] == found[1]
+
+
+def test_an_interruption_in_a_thread_ends_the_run(monkeypatch):
+    class Interrupted(ByBrightness):
+        def __call__(self, name, **options):
+            if name == "3.png":
+                raise KeyboardInterrupt
+            return super().__call__(name, **options)
+
+    monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: Interrupted(threshold))
+    names = [photo(f"{k}.png") for k in range(9)]
+    assert run(*names, "--csv", "x.csv", "--jobs", "2") == 130
+    assert len(Path("x.csv").read_text().splitlines()) == 1 + 3
+
+
 def test_photos_of_one_name_keep_apart(capsys):
     names = [photo("x/a.png"), photo("y/a.png", size=(128, 64))]
     assert run(*names, "--out", "answer", "--json") == 0
-    paths = [path for record in records(capsys) for path in record["outputs"].values()]
+    paths = [path for record in records(capsys) for path in record["outputs"].values() if path is not None]
     assert sorted(map(os.path.basename, paths)) == listing("answer") and len(paths) == 15
 
 
@@ -179,6 +236,10 @@ def test_a_name_that_is_no_utf8_survives_as_json(capsysbinary):
         (["a.png", "--threshold", "1.5"], "from 0 to 1"),
         (["a.png", "--threshold", "nan"], "from 0 to 1"),
         (["a.png", "--threshold", "half"], "from 0 to 1"),
+        (["a.png", "--heatmap"], "add --out DIR"),
+        (["a.png", "--jobs", "0"], "from 1 to 64"),
+        (["a.png", "--jobs", "two"], "from 1 to 64"),
+        (["a.png", "--fail-on", "genuine"], "--fail-on"),
         (["a.png", "--out", "a.png"], "--out"),
         (["a.png", "--out", "a.png/deeper"], "--out"),
         (["a.png", "--csv", "gone/x.csv"], "--csv"),
@@ -191,7 +252,7 @@ def test_a_wrong_command_line_is_2_and_says_why_before_any_work(arguments, reaso
     def load(preset, threshold):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr(cli, "load_uncoverer", load)
+    monkeypatch.setattr(predict, "load_uncoverer", load)
     photo("a.png")
     photo("b.png")
     os.mkdir("empty")
@@ -212,7 +273,7 @@ def test_bad_weights_are_4_and_an_older_csv_stays(monkeypatch, capsys):
     def load(preset, threshold):
         raise WeightsError("A preset has a rule.", preset, "Choose another.")
 
-    monkeypatch.setattr(cli, "load_uncoverer", load)
+    monkeypatch.setattr(predict, "load_uncoverer", load)
     photo("a.png")
     Path("old.csv").write_text("kept")
     assert run("a.png", "--preset", "huge", "--csv", "old.csv") == 4
@@ -223,7 +284,7 @@ def test_bad_weights_are_4_and_an_older_csv_stays(monkeypatch, capsys):
 
 def test_preset_and_threshold_reach_the_loader(monkeypatch):
     seen = []
-    monkeypatch.setattr(cli, "load_uncoverer", lambda *given: seen.append(given) or ByBrightness(None))
+    monkeypatch.setattr(predict, "load_uncoverer", lambda *given: seen.append(given) or ByBrightness(None))
     photo("a.png")
     assert run("a.png") == 0 and run("a.png", "--preset", "runs/x", "--threshold", "0.25") == 0
     assert seen == [("small", None), ("runs/x", 0.25)]
@@ -231,12 +292,12 @@ def test_preset_and_threshold_reach_the_loader(monkeypatch):
 
 def test_an_interruption_is_130_and_keeps_the_rows_written(monkeypatch):
     class Interrupted(ByBrightness):
-        def __call__(self, name):
+        def __call__(self, name, **options):
             if name == "b.png":
                 raise KeyboardInterrupt
-            return super().__call__(name)
+            return super().__call__(name, **options)
 
-    monkeypatch.setattr(cli, "load_uncoverer", lambda preset, threshold: Interrupted(threshold))
+    monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: Interrupted(threshold))
     photo("a.png")
     photo("b.png")
     assert run("a.png", "b.png", "--csv", "x.csv") == 130

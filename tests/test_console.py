@@ -2,11 +2,12 @@
 
 import os
 import sys
+import time
 
 import pytest
 
 from keras_uncover.answers import FaceAnswer, Result, to_records
-from keras_uncover.console import Console, describe, hushed_start
+from keras_uncover.console import Console, describe, describe_seconds, hushed_start
 
 NOTE = b"I0000 00:00:1795411198.797172    8222 port.cc:153] custom operations are on.\n"
 HEADER = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -66,7 +67,29 @@ def test_a_counter_is_shown_for_several_photos_on_a_terminal(terminal, total, sh
     console = Console(total, talks=True)
     console.count(1)
     console.say("a line")
-    assert capsys.readouterr().err == (f"\r\x1b[Kphoto 1 of {total}\r\x1b[Ka line\n" if shown else "a line\n")
+    bar = "\r\x1b[K[############............] 1 of 2 photos\r\x1b[Ka line\n"
+    assert capsys.readouterr().err == (bar if shown else "a line\n")
+
+
+def test_the_time_left_is_told_from_the_second_photo_on_and_without_the_first(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    clock = iter([0.0, 60.0, 62.0, 64.0])  # the first photo took a minute, with the compilation
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    console = Console(101, talks=True)
+    for done in range(4):
+        console.count(done)
+    shown = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert [words.split("] ")[1] for words in shown] == [
+        "0 of 101 photos", "1 of 101 photos", "2 of 101 photos, about 3 min 18 s left",
+        "3 of 101 photos, about 3 min 16 s left",
+    ]
+
+
+@pytest.mark.parametrize(
+    "seconds, words", [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7321, "2 h 2 min")]
+)
+def test_a_time_in_words(seconds, words):
+    assert describe_seconds(seconds) == words
 
 
 @pytest.mark.parametrize("level", [None, "0"])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from keras_uncover import detections
 from keras_uncover.faces import FaceFinder, find_faces, letterbox_matrices, letterboxes, place_faces, rank_faces
+from keras_uncover.small_faces import MIN_SMALL_PRESENCE, pick_small, small_windows, windows_of
 
 DATA = Path(__file__).parent / "data"
 
@@ -229,3 +230,51 @@ def test_refused(finder):
             finder.find(photo)
     with pytest.raises(ValueError, match="max_faces must be 1 to 16. Received: 0"):
         finder.find(np.zeros((8, 8, 3), "uint8"), max_faces=0)
+
+
+# Small faces
+
+
+def test_windows_cover_the_photo_and_overlap_by_half():
+    large, small = small_windows(600, 1000)
+    for windows, side in ((large, 500), (small, 250)):
+        low = windows[:, :, 2]
+        assert (windows[:, 0, 0] == side).all() and (low >= 0).all()
+        assert low[:, 0].max() + side == 1000 and low[:, 1].max() + side == 600
+        for axis in (0, 1):
+            assert np.diff(np.unique(low[:, axis])).max() <= side / 2 + 1e-3
+    assert len(large) == 3 * 2 and len(small) == 7 * 4
+
+
+def test_a_window_longer_than_an_edge_is_laid_around_its_middle():
+    windows = windows_of(500.0, 300, 1000)
+    assert (windows[:, 1, 2] == -100).all() and len(windows) == 3
+
+
+def test_candidates_of_several_windows_become_one_face():
+    windows = np.array([[[100, 0, 0], [0, 100, 0]], [[100, 0, 50], [0, 100, 0]]], "float32")
+    regressors, logits = np.zeros((2, 896, 16), "float32"), np.full((2, 896), -9.0, "float32")
+    # One box of 20 photo pixels around (70, 50), as the two windows see it, from the anchors next to it.
+    for window, anchor, centre in ((0, 2 * (8 * 16 + 11), 0.70), (1, 2 * (8 * 16 + 3), 0.20)):
+        at = detections.anchor_centres()[anchor]
+        regressors[window, anchor, :4] = [128 * (centre - at[0]), 128 * (0.5 - at[1]), 25.6, 25.6]
+        logits[window, anchor] = 2.0
+    places, scores = pick_small(regressors, logits, windows)
+    assert len(scores) == 1
+    assert np.allclose(places[0, :2], [[60, 40], [80, 60]], atol=1e-3)
+    assert not len(pick_small(regressors, np.full((2, 896), -9.0), windows)[1])
+
+
+@pytest.mark.parametrize("share", [0.12, 0.05])
+def test_a_small_face_is_found_where_the_whole_view_shows_none(finder, share):
+    face = portrait(0)
+    width = np.ptp(finder.find(face)[0].points[:, 0])
+    side = round(share * 1000 * len(face) / width)
+    rng = np.random.default_rng(1)
+    photo = np.clip(rng.normal(110, 25, (45, 63, 3)).repeat(16, 0).repeat(16, 1), 0, 255).astype("uint8")[:700, :1000]
+    assert finder.find(photo) == []
+    photo[420 : 420 + side, 610 : 610 + side] = portrait(0, (side, side))
+    (found,) = finder.find(photo)
+    expected = finder.find(face)[0].points * side / len(face) + [610, 420, 0]
+    assert np.linalg.norm(found.points[:, :2].mean(0) - expected[:, :2].mean(0)) < 0.2 * eyes(expected)
+    assert found.presence >= MIN_SMALL_PRESENCE

@@ -25,7 +25,8 @@ def test_the_parser_is_built_without_heavy_imports():
 def test_a_reader_that_leaves_early_is_no_trouble(tmp_path):
     code = (
         "import sys; from keras_uncover import cli; from stand_in import ByBrightness, photo;"
-        "cli.load_uncoverer = lambda preset, threshold: ByBrightness(threshold);"
+        "from keras_uncover.commands import predict;"
+        "predict.load_uncoverer = lambda preset, threshold: ByBrightness(threshold);"
         "names = [photo(f'{k}.png') for k in range(9)];"
         "sys.exit(cli.main(['predict', '--json', *names]))"
     )

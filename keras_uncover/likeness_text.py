@@ -1,0 +1,72 @@
+"""What a ranking is worth, in words: whom the mark of the judge mistakes for whom."""
+
+from keras_uncover.answers import VERDICT_WORDS
+from keras_uncover.judge import SAME_PERSON
+
+NO_LEAD = "A ranking is a lead and no identification: the nearest is named even where nobody in the gallery is shown."
+OTHER_PHOTOS = (
+    "These rates hold for other pictures of the same moment of {n_people} people, the {split} split; with photos taken "
+    "on other days, and between relatives, more are mistaken. They differ between groups of people by age, sex and "
+    "skin, which was not measured."
+)
+UNMEASURED = "The mark's error rates were not measured with these weights."
+WITHOUT = {
+    "target": "no target was recovered in which a face is seen",
+    "donor": "no donor was recovered in which a face is seen",
+    "genuine": "no donor: nothing was swapped in, as far as the model can tell",
+}
+
+
+def share(entry):
+    """A measured rate as text."""
+    low, high = (100 * end for end in entry["interval"])
+    return f"{100 * entry['value']:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def describe_judge(measured):
+    """The judge's error rates at its own mark, or that there are none.
+
+    Args:
+        measured: entry of its configuration: ``split``, ``n_people``, ``others_within`` and ``own_beyond``, each
+            ``{"value", "interval", "n"}``; or None.
+    """
+    if measured is None:
+        return UNMEASURED
+    return (
+        f"between photos, {share(measured['others_within'])} of the pairs of different people are within the mark of "
+        f"{SAME_PERSON:g}, and {share(measured['own_beyond'])} of another picture of the same person beyond it. "
+        + OTHER_PHOTOS.format(**measured)
+    )
+
+
+def describe_recovered(measured, role):
+    """The same for recovered faces, which are guesses, or that it was not measured.
+
+    Args:
+        measured: entry ``recovered`` of the preset's configuration or of an evaluation: from role to
+            ``{"own_within", "others_within"}``; or None.
+        role: ``"target"`` or ``"donor"``.
+    """
+    found = (measured or {}).get(role)
+    if found is None:
+        return f"recovered {role}: {UNMEASURED.lower()}"
+    return (
+        f"recovered {role}: on the {measured['split']} people, {share(found['own_within'])} were within the mark of "
+        f"their own person's photo, and so were {share(found['others_within'])} of the pairs with other people's"
+    )
+
+
+def describe_match(record):
+    """Lines of text for the record of ``keras-uncover match``."""
+    yield f"{record['file']}: {record['verdict'].replace('_', ' ').upper()}, {VERDICT_WORDS[record['verdict']]}"
+    for role in ("target", "donor"):
+        found = record[role]
+        if found is None:
+            key = "genuine" if role == "donor" and record["verdict"] == "genuine" else role
+            yield f"recovered {role}: {WITHOUT[key]}"
+            continue
+        yield f"nearest to the recovered {role}:"
+        for entry in found:
+            mark = "within the same-person mark" if entry["same_person"] else "beyond the mark"
+            yield f"  {entry['rank']}. {entry['file']}  distance {entry['distance']:.3f}, {mark}"
+    yield from record["notes"]
