@@ -12,8 +12,11 @@ true points; the donor's shape by a regression from the unwrapped fake; the pres
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np  # noqa: E402
@@ -30,7 +33,7 @@ from keras_uncover.swaps import neutral_outside  # noqa: E402
 from keras_uncover.weights import load_weights  # noqa: E402
 from pipelines.pairs import fixed_swaps, read_people  # noqa: E402
 
-RESULT = Path(__file__).resolve().parent / "results" / "bounds.json"
+RESULT = ROOT / "benchmarks" / "results" / "bounds.json"
 COARSE = 32  # pixels a side at which an unwrapped face tells of its shape
 POINTS_PENALTY, SHAPE_PENALTY = 1e-2, 0.1  # of the two regressions, by the validation people
 EYES = (33, 263)

@@ -2,10 +2,20 @@
 
 import tensorflow as tf
 
+from export.small import seek_small
 from keras_uncover.detections import region_of_detection
-from keras_uncover.faces import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces, place_points, rank_faces
+from keras_uncover.faces import (
+    MAX_CANDIDATES,
+    MIN_PRESENCE,
+    letterbox_matrices,
+    letterboxes,
+    place_faces,
+    place_points,
+    rank_faces,
+)
 from keras_uncover.geometry import cut_crops
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
+from keras_uncover.small_faces import MIN_SMALL_PRESENCE, SHARES
 from keras_uncover.uncoverer import align_points
 
 POINTS = 478
@@ -13,6 +23,8 @@ POINTS = 478
 
 def find_faces(photo, detector, mesh):
     """Find the faces of one photo: ``FaceFinder.find``, but for the mesh network, which sees all candidates at once.
+
+    Parts of the photo are looked at only where the whole shows no face.
 
     Args:
         photo: uint8 ``(height, width, 3)``.
@@ -24,6 +36,25 @@ def find_faces(photo, detector, mesh):
     matrices = letterbox_matrices(height, width)
     seen = detector(letterboxes(photo, matrices), training=False)
     places, scores = place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
+    boxes, points = confirm(photo, places, scores, mesh)
+    for share in SHARES:
+        boxes, points = tf.cond(
+            tf.shape(boxes)[0] > 0,
+            lambda boxes=boxes, points=points: (boxes, points),
+            lambda share=share: confirm(photo, *seek_small(photo, share, detector), mesh, MIN_SMALL_PRESENCE),
+        )
+    return boxes, points
+
+
+def confirm(photo, places, scores, mesh, min_presence=MIN_PRESENCE):
+    """The candidates in which the mesh, too, sees a face: ``FaceFinder._confirm``.
+
+    Args:
+        places, scores: ``(16, 8, 2)`` in photo pixels, ``(16,)``; a score of 0 means no candidate.
+
+    Returns: as ``find_faces``.
+    """
+    height, width = tf.unstack(tf.shape(photo)[:2])
     rows = tf.where(scores > 0)
     regions = tf.gather_nd(region_of_detection(places), rows)
     points, presence = look_at_regions(photo, regions, mesh)
@@ -31,8 +62,8 @@ def find_faces(photo, detector, mesh):
     points = tf.scatter_nd(rows, points, [MAX_CANDIDATES, POINTS, 3])
     presence = tf.scatter_nd(rows, presence, [MAX_CANDIDATES])
     ranked = rank_faces((height, width), points, presence, scores)
-    count = tf.math.count_nonzero(ranked["scores"] > 0)
-    return ranked["boxes"][:count], ranked["points"][:count]
+    sure = (ranked["scores"] > 0) & (ranked["presence"] >= min_presence)
+    return tf.boolean_mask(ranked["boxes"], sure), tf.boolean_mask(ranked["points"], sure)
 
 
 def look_at_regions(photo, regions, mesh):

@@ -10,20 +10,23 @@ SHARDS where that is asked for, and measures it on the ``test`` people; its numb
 import argparse
 import hashlib
 import json
+import sys
 from pathlib import Path
 
-import tensorflow_datasets as tfds
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from evaluate_keras import calibrate, evaluate
-from keras_uncover import report_text
-from keras_uncover.calibrated import describe_calibration
-from keras_uncover.families import leave_out
-from keras_uncover.presets import build_from_folder
-from keras_uncover.training import plain_names
-from keras_uncover.weights import save_preset
-from pipelines.make import choose_shares
+import tensorflow_datasets as tfds  # noqa: E402
 
-ROOT = Path(__file__).parents[1]
+from evaluate_keras import calibrate, evaluate  # noqa: E402
+from keras_uncover import report_text  # noqa: E402
+from keras_uncover.calibrated import describe_calibration  # noqa: E402
+from keras_uncover.families import leave_out  # noqa: E402
+from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.training import plain_names  # noqa: E402
+from keras_uncover.weights import save_preset  # noqa: E402
+from pipelines.make import choose_shares  # noqa: E402
+
 PRESETS = ROOT / "keras_uncover" / "presets"
 AS_IT_IS = "-"
 PURPOSE = {

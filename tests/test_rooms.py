@@ -60,6 +60,7 @@ ROOMS = {
     "export": Room(
         ("tensorflow", "keras", "numpy", "keras_uncover", "export", "tensorflow_serving", "grpc", "requests"),
         never=("keras_uncover.losses", "keras_uncover.augment"),
+        only_in={"onnxruntime": "onnx.py", "ai_edge_litert": "litert.py"},
     ),
     "app.py": Room(("keras_uncover",)),
     "benchmarks": ASIDE,
@@ -210,6 +211,7 @@ def test_every_file_keeps_to_its_room():
         ("evaluate_keras.py", "import export", "imports export"),
         ("export/a.py", "from pipelines.load import load", "imports pipelines.load.load"),
         ("export/a.py", "import train_keras", "imports train_keras"),
+        ("export/a.py", "import onnxruntime", "imports onnxruntime outside of onnx.py"),
         ("export/a.py", "from keras_uncover.losses import Loss", "imports keras_uncover.losses.Loss"),
         ("app.py", "import gradio", "imports gradio"),
         ("app.py", "import numpy", "imports numpy"),

@@ -1,0 +1,86 @@
+"""Write the network of a version, its signature ``crops``, as ONNX, and measure how far ONNX Runtime is from TensorFlow.
+
+    python -m pip install ".[onnx]"
+    python -m export.onnx served/keras_uncover/1 crops.onnx
+
+Finding and aligning faces, verdict, re-swap and PNG are not in it: crops go in, as ``keras_uncover.uncoverer.align_faces``
+cuts them, and tensors come out. The other signatures cannot be written: ONNX has no decoders of files, and none of the
+loops around them. exit codes: 0 written and alike, 1 not.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from export.versions import ExportError  # noqa: E402
+
+SIGNATURE, OPSET = "crops", 18
+# A score or a value of a picture; on the same processor 1e-5 was measured.
+MOST = 1e-3
+
+
+def convert(version, path):
+    """Write the ONNX file with tf2onnx, which is a command. Raises ``ExportError`` where it fails."""
+    command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", str(version), "--signature_def", SIGNATURE,
+               "--tag", "serve", "--opset", str(OPSET), "--output", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode or not Path(path).is_file():
+        raise ExportError(f"tf2onnx must write {path}; it failed: {done.stderr.strip()[-500:]}")
+
+
+def compare(version, path, crops):
+    """Largest absolute difference of each output, ``{name: float}``.
+
+    Args:
+        version: folder of the SavedModel. path: of the ONNX file.
+        crops: float32 ``(n, size, size, 3)`` in [0, 1].
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    found = dict(zip(names, session.run(names, {session.get_inputs()[0].name: crops})))
+    expected = tf.saved_model.load(str(version)).signatures[SIGNATURE](crops=tf.constant(crops))
+    return {name: float(np.abs(found[name] - value.numpy()).max()) for name, value in sorted(expected.items())}
+
+
+def example_crops(version):
+    """Two crops to compare on: of noise, and of a slow change of colours."""
+    size = tf.saved_model.load(str(version)).signatures[SIGNATURE].structured_input_signature[1]["crops"].shape[1]
+    slope = np.linspace(0, 1, size, dtype="float32")
+    slow = np.stack(np.broadcast_arrays(slope[:, None], slope[None], np.float32(0.5)), -1)
+    return np.stack([np.random.default_rng(0).random((size, size, 3), "float32"), slow])
+
+
+def main(arguments=None):
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export.onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("version", help="folder of a version, as export.saved_model wrote it")
+    parser.add_argument("path", help="file to write")
+    options = parser.parse_args(arguments)
+    try:
+        convert(options.version, options.path)
+        differences = compare(options.version, options.path, example_crops(options.version))
+    except (ExportError, ImportError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 1
+    for name, difference in differences.items():
+        print(f"{name:8} differs by at most {difference:.2e}")
+    print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
+    if max(differences.values()) > MOST:
+        print(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

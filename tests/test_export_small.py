@@ -1,0 +1,42 @@
+"""Faces in parts of a photo: the graph looks where the library does, and finds the same."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from export.find import find_faces
+from export.small import windows_of
+from keras_uncover.faces import FaceFinder
+from keras_uncover.images import decode_image, read_bytes
+from keras_uncover.small_faces import SHARES, small_windows
+
+FACE = Path(__file__).parent / "data" / "face_0.jpg"
+
+
+@pytest.mark.parametrize("height, width", [(300, 500), (512, 512), (1000, 333), (97, 640)])
+def test_windows_are_those_of_the_library(height, width):
+    for share, expected in zip(SHARES, small_windows(height, width)):
+        assert np.array_equal(windows_of(share, tf.constant(height), tf.constant(width)), expected)
+
+
+def test_a_small_face_is_found_where_the_library_finds_it():
+    face = decode_image(read_bytes(FACE))
+    photo = np.full((560, 800, 3), 90, "uint8")
+    side = 96
+    photo[300 : 300 + side, 500 : 500 + side] = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+    finder = FaceFinder()
+    expected = finder.find(photo)
+    boxes, points = tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh))(tf.constant(photo))
+    assert len(expected) == len(boxes) == 1
+    assert np.abs(boxes.numpy()[0] - expected[0].box).max() < 1e-2
+    assert np.abs(points.numpy()[0] - expected[0].points).max() < 1e-2
+
+
+def test_a_photo_of_nobody_has_no_face_in_its_parts_either():
+    finder = FaceFinder()
+    photo = np.tile(np.linspace(0, 255, 640).astype("uint8")[None, :, None], (480, 1, 3))
+    boxes, points = tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh))(tf.constant(photo))
+    assert finder.find(photo) == [] and boxes.shape[0] == 0 and points.shape[0] == 0
