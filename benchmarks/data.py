@@ -15,6 +15,7 @@ The JSON holds an entry for each size of crop; rows are added to the entry of th
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -120,9 +121,8 @@ def read_only(options, cache):
     return records.batches(shuffle_numbers(records.count, 0), options.batch_size).prefetch(2)
 
 
-def list_rows(options, folder):
+def list_rows(options, folder, paths, size):
     """Yield the name of each row and a function that makes its batches, called only when their turn comes."""
-    paths, size = write_crops(options.shards, options.split, folder)
     batch = options.batch_size
     usual = options.shards, options.split, batch
     yield "bare PNG decode, all cores", lambda: bare_decode(paths, batch)
@@ -136,10 +136,10 @@ def list_rows(options, folder):
     yield STEP, lambda: load(*usual, autoencoder="autoencoder")
 
 
-def make_network(preset):
-    """A reconstructor as ``train_keras.py`` trains it."""
+def make_network(preset, size):
+    """A reconstructor as ``train_keras.py`` trains it, for crops of this size."""
     training.seed_everything(0)
-    model = training.build_model("reconstruct", config.model_config(preset))
+    model = training.build_model("reconstruct", dataclasses.replace(config.model_config(preset), size=size))
     training.compile_model(model, "reconstruct", 1000, 1e-3)
     return model
 
@@ -176,10 +176,10 @@ def measure_steps(batches, model, seconds):
     return {"step_ms": step, "wait_ms": wait, "wait_share": wait / step, "step_alone_ms": alone}
 
 
-def measure_row(name, make, options):
-    """Measure one row and say what was found."""
+def measure_row(name, make, size, options):
+    """Measure one row, of crops of this size, and say what was found."""
     if name == STEP:
-        row = measure_steps(make(), make_network(options.preset), options.seconds)
+        row = measure_steps(make(), make_network(options.preset, size), options.seconds)
         words = "{:34}{step_ms:>7,.0f} ms, {wait_ms:,.1f} ms of it wait for data ({:.1%}); {step_alone_ms:,.0f} ms alone"
         print(words.format(name, row["wait_share"], **row), flush=True)
     else:
@@ -212,10 +212,10 @@ def main(arguments=None):
     print("{processor}, {cores} cores, {gpus} GPUs, load {} at the start".format(load_before, **found))
     print(f"{'':34}{'images/s':>10}{'a CPU-second':>14}{'cores':>7}")
     with tempfile.TemporaryDirectory() as folder:
-        for name, make in list_rows(options, folder):
+        paths, size = write_crops(options.shards, options.split, folder)
+        for name, make in list_rows(options, folder, paths, size):
             if not options.only or any(word in name for word in options.only):
-                rows[name] = measure_row(name, make, options)
-    size = read_records(options.shards, options.split)[0].element_spec["crop"].shape[0]
+                rows[name] = measure_row(name, make, size, options)
     if not rows:
         raise SystemExit(f"--only takes words of the rows' names; received {' '.join(options.only)}.")
     entry = {"size": size, "machine": found, "batch_size": options.batch_size, "split": options.split}
