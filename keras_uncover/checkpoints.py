@@ -45,11 +45,12 @@ def save_checkpoint(model, folder, note):
             shutil.rmtree(final)
         os.replace(fresh, final)
         force_to_disk(place)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # HDF5 reports what it cannot flush as the latter.
         shutil.rmtree(fresh, ignore_errors=True)
+        words = os.strerror(error.errno) if getattr(error, "errno", None) else error
         steps = [path.name for path in list_checkpoints(folder)]
         raise CheckpointError(
-            f"The checkpoint of step {note['step']} could not be written: {error}. "
+            f"The checkpoint of step {note['step']} could not be written: {words}. "
             f"{f'{steps[-1]} is whole' if steps else 'There is none before it'}. Make room, then go on with --resume."
         ) from error
 

@@ -48,7 +48,7 @@ ASIDE = Room(None, never=("benchmarks", "scripts", "tests"))
 ROOMS = {
     "keras_uncover": Room(
         ("keras", "numpy", "PIL", "cv2", "h5py", "keras_uncover"),
-        only_in={"matplotlib": "*figures.py", "gradio": "demo.py"},
+        only_in={"matplotlib": "*figures.py", "gradio": "demo.py", "tensorboard": "board.py"},
     ),
     "pipelines": Room(
         ("tensorflow", "tensorflow_datasets", "etils", "tqdm", "numpy", "cv2", "keras", "keras_uncover", "pipelines"),
@@ -189,6 +189,7 @@ def test_every_file_keeps_to_its_room():
         ("keras_uncover/a.py", "import importlib\nimportlib.import_module('tensorflow')", "a.py:2: imports tensorflow"),
         ("keras_uncover/a.py", "__import__(name)", "imports ?"),
         ("keras_uncover/a.py", "import matplotlib.pyplot", "imports matplotlib.pyplot outside of *figures.py"),
+        ("keras_uncover/a.py", "import tensorboard", "imports tensorboard outside of board.py"),
         ("keras_uncover/cli.py", "def main():\n    import gradio", "imports gradio outside of demo.py"),
         ("keras_uncover/a.py", "from pipelines import load", "imports pipelines.load"),
         ("keras_uncover/a.py", "import export.client", "imports export.client"),
