@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
 # Requests of each size; the first answer has warmed everything up before.
-ROUNDS = {1: 60, 4: 15, 16: 5}
+ROUNDS = {1: 40, 4: 10, 16: 4}
 DOORS = ("python", "saved_model", "grpc", "rest", "parts")
 
 

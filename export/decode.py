@@ -19,6 +19,7 @@ CODES = (
     "", "empty", "too_many_bytes", "not_an_image", "too_small", "too_long_a_side", "too_many_pixels", "damaged",
 )
 NO_PIXELS = (1, 1, 3)
+LARGE = 2**24  # values of a picture
 # Flags of an extended WebP, in its byte 20.
 ANIMATED, TRANSPARENT = 0x02, 0x10
 
@@ -132,10 +133,19 @@ def decode_webp(data):
 
 
 def lay_on_white(pixels):
-    """RGBA on white, ``round((c * a + 255 * (255 - a)) / 255)``, in 16 bits, where it just fits."""
+    """RGBA on white, ``round((c * a + 255 * (255 - a)) / 255)``; a large picture row by row, to save memory."""
+    return tf.cond(
+        tf.size(pixels) > LARGE,
+        lambda: tf.map_fn(mix, pixels, fn_output_signature=tf.TensorSpec((None, 3), tf.uint8), parallel_iterations=1),
+        lambda: tf.ensure_shape(mix(pixels), (None, None, 3)),
+    )
+
+
+def mix(pixels):
+    """``lay_on_white`` of pixels ``(..., 4)``, in 16 bits, where it just fits."""
     colour, alpha = (tf.cast(part, tf.uint16) for part in (pixels[..., :3], pixels[..., 3:4]))
     mixed = colour * alpha + tf.constant(255, tf.uint16) * (tf.constant(255, tf.uint16) - alpha)
-    return tf.ensure_shape(tf.cast((mixed + 127) // 255, tf.uint8), (None, None, 3))
+    return tf.cast((mixed + 127) // 255, tf.uint8)
 
 
 def turn_upright(pixels, turn):

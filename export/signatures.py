@@ -30,7 +30,7 @@ from keras_uncover.uncoverer import Uncoverer
 
 MAX_FACES = 8
 # Photos that are in memory at the same time, decoded, whatever the batch.
-PARALLEL_PHOTOS = 4
+PARALLEL_PHOTOS = 2
 OF_A_PHOTO = ("threshold", "model", "error_rates", "error_code", "error", "count")
 
 

@@ -105,12 +105,11 @@ def loaded(served, photos, results, tmp_path_factory):
 def server(served):
     """Ports of the stand-in server, a process with only TensorFlow, gRPC and their protos, and what it said of itself."""
     command = [sys.executable, ROOT / "tests" / "model_server.py", served]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    line = process.stdout.readline()
-    assert line, "the stand-in server did not start"
-    yield json.loads(line)
-    process.kill()
-    process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        line = process.stdout.readline()
+        assert line, "the stand-in server did not start"
+        yield json.loads(line)
+        process.kill()
 
 
 def run_client(capsys, photos, *options):
@@ -121,7 +120,8 @@ def run_client(capsys, photos, *options):
 
 
 def door_options(server, door):
-    return ("--url", f"http://127.0.0.1:{server['rest']}") if door == "rest" else ("--grpc", f"127.0.0.1:{server['grpc']}")
+    address = f"127.0.0.1:{server[door]}"
+    return (*(("--url", f"http://{address}") if door == "rest" else ("--grpc", address)), "--timeout", "600")
 
 
 def same_picture(expected, pixels, name):
@@ -136,7 +136,7 @@ def test_every_photo_is_answered_or_refused_as_meant(results):
     assert refused == {"cut.jpg", "text.jpg"}
     assert results["nobody.png"].verdict == "no_face" and len(results["two.png"].faces) == 2
     verdicts = {result.verdict for name, result in results.items() if name.startswith(("fake", "genuine"))}
-    assert verdicts == {"fake", "genuine"}, "both kinds of answer must be among those compared"
+    assert "genuine" in verdicts and verdicts & {"fake", "uncertain"}, "both kinds of answer must be among those compared"
     upright = results["turn_1.png"]
     for turn in range(2, 9):
         assert results[f"turn_{turn}.png"].p_fake == pytest.approx(upright.p_fake, abs=1e-6)
@@ -159,6 +159,7 @@ def test_the_saved_model_answers_as_python_does(loaded, photos, results):
         assert answer["p_fake"] == pytest.approx(result.p_fake, abs=1e-4), path.name
         np.testing.assert_allclose(answer["bbox"], result.bbox, atol=0.02)
         assert answer["mask_area"] == pytest.approx(result.mask_area, abs=1e-4)
+        assert (json.loads(answer["error_rates"]) if answer["error_rates"] else None) == result.error_rates
         for score in ("ssim", "residual"):
             expected = result.reswap[score] if result.reswap else -1.0
             assert answer[f"reswap_{score}"] == pytest.approx(expected, abs=1e-3)
@@ -210,8 +211,9 @@ def test_the_client_says_what_the_command_line_says(door, server, photos, uncove
     monkeypatch.setattr(cli, "load_uncoverer", lambda preset, threshold: uncoverer)
     code = cli.main(["predict", *map(str, photos), "--json"])
     expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    client_code, records, _ = run_client(capsys, photos, *door_options(server, door))
-    assert client_code == code == 3 and len(records) == len(expected) == len(photos) + 1
+    client_code, records, err = run_client(capsys, photos, *door_options(server, door))
+    assert client_code == code == 3, err
+    assert len(records) == len(expected) == len(photos) + 1
     for ours, theirs in zip(records, expected):
         same_record(ours, theirs)
 
@@ -262,7 +264,8 @@ def test_rest_answers_by_rows_as_a_curl_line_asks(server):
     rows = [{"b64": base64.b64encode(path.read_bytes()).decode()} for path in EXAMPLES[:1]] + [{"b64": ""}]
     answer = requests.post(f"{place}:predict", json={"instances": rows}, timeout=300).json()
     first, second = answer["predictions"]
-    assert first["verdict"] == "fake" and first["found"] and base64.b64decode(first["donor_png_bytes"]["b64"])[:4] == b"\x89PNG"
+    assert first["verdict"] in ("fake", "uncertain") and first["found"]
+    assert base64.b64decode(first["donor_png_bytes"]["b64"])[:4] == b"\x89PNG"
     assert second["error_code"] == "empty" and not second["found"] and second["donor_png_bytes"] == {"b64": ""}
     json.dumps(answer, allow_nan=False)
     status = requests.get(place, timeout=60).json()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from image_files import BOMBS, WHOLE, blocks, chunk, huge_png, noise, png, save
 from PIL import Image
 
-from export.decode import decode_photo
+from export.decode import LARGE, decode_photo
 from export.headers import MAX_CHUNKS, MAX_SEGMENTS
 from keras_uncover.images import MAX_BYTES, ImageError, decode_image, read_bytes
 
@@ -95,6 +95,12 @@ def test_every_way_of_coding_colours_gives_the_pixels_of_the_gate(decode):
         alike(decode, data, name)
 
 
+def test_a_large_picture_is_laid_on_white_as_a_small_one_is(decode):
+    pixels = np.tile(noise(64, 64, 4), (33, 32, 1))
+    assert pixels.size > LARGE
+    alike(decode, save(Image.fromarray(pixels), "PNG", compress_level=1), "large")
+
+
 def test_the_first_frame_of_an_animation_is_taken(decode):
     """Without the flag for transparency the kernel would write past its buffer, which a later allocation would find."""
     frames = [Image.fromarray(noise(20, 24, seed=seed)) for seed in (1, 2, 3)]
@@ -142,8 +148,9 @@ def test_a_directory_that_is_cut_turns_nothing(decode):
 
 
 def test_declared_megapixels_are_refused_before_decoding_in_the_words_of_the_gate(decode):
-    for name, make in BOMBS.items():
-        data = make(20_000, 20_000)
+    bombs = {name: make(20_000, 20_000) for name, make in BOMBS.items()}
+    bombs["48 KB"] = png(20_000, 20_000, 8, 2, None, rows=[noise(160, 100).tobytes()])
+    for name, data in bombs.items():
         assert len(data) < 50_000
         pixels, code, message = decode(data)
         assert (code, pixels.shape) == ("too_many_pixels", (1, 1, 3))
