@@ -60,6 +60,11 @@ def import_gradio(folder):
     return gradio
 
 
+def choose_theme(gr):
+    """Fonts that every machine has, and a blue that white words can be read on."""
+    return gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
+
+
 class Answers:
     """What the page asks: one model that loads while the page starts, one photo at a time.
 
@@ -158,7 +163,7 @@ def connect(gr, page, answers, uploads, photo, again, outputs):
         """Values of all outputs, in their order; what an earlier photo left is taken away."""
         blanks = MAX_FACES - len(titles)
         tabs = [gr.update(label=title, visible=True) for title in titles] + [gr.update(visible=False)] * blanks
-        return [words, gr.update(visible=bool(titles)), *tabs, *shown, *[""] * blanks, report, records]
+        return [words, gr.update(visible=bool(titles), selected=0), *tabs, *shown, *[""] * blanks, report, records]
 
     def answer(path, request: gr.Request):
         if path is None:
@@ -239,6 +244,6 @@ def serve(load=load_preset, host="127.0.0.1", port=None, samples=SAMPLES, max_me
     page.launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=not block, ssr_mode=False,
         enable_monitoring=False, run_history=False, mcp_server=False, show_error=True, footer_links=["api"],
-        max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(),
+        max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(), theme=choose_theme(sys.modules["gradio"]),
     )
     return page

@@ -11,11 +11,10 @@ from keras import ops
 
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.judge import SAME_PERSON, distance
+from keras_uncover.likeness_text import ROLES
 from keras_uncover.mesh import uv_map
 from keras_uncover.swaps import neutral_outside
 from keras_uncover.uncoverer import align_faces
-
-ROLES = ("target", "donor")
 
 
 @dataclass(frozen=True, eq=False)

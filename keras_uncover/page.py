@@ -104,7 +104,7 @@ def show_slider(answer):
         f'<img src="{before}" alt="Input crop"><img class="ku-after" src="{after}" alt="Recovered target, a guess">'
         '<span class="ku-edge"></span></div><input type="range" min="0" max="100" value="50" '
         f'aria-label="How much of the input is shown before the recovered target" oninput="{SLIDE}">'
-        '<div class="ku-ends"><span>recovered target</span><span>input</span></div>'
+        '<div class="ku-ends"><span>input</span><span>recovered target</span></div>'
         "<figcaption><strong>Before and after</strong><br>left of the line the input, right of it the recovered "
         "target, a model's guess</figcaption></div>"
     )

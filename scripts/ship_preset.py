@@ -18,6 +18,7 @@ from evaluate_keras import calibrate, evaluate
 from keras_uncover import report_text
 from keras_uncover.calibrated import describe_calibration
 from keras_uncover.presets import build_from_folder
+from keras_uncover.recorded import record_answers
 from keras_uncover.weights import save_preset
 
 ROOT = Path(__file__).parents[1]
@@ -107,6 +108,7 @@ def main():
     numbers = evaluate(str(folder), arguments.shards)
     results = ROOT / "benchmarks" / "results" / f"evaluate_{arguments.name}.json"
     results.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    record_answers(folder, numbers)
     config = json.loads((folder / "config.json").read_text())
     (folder / "card.md").write_text(write_card(config, arguments.name, numbers, arguments.note))
     print(f"{folder.relative_to(ROOT)} and {results.relative_to(ROOT)} written")

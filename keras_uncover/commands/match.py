@@ -133,6 +133,8 @@ def tell(arguments, uncoverer, result, found, n_references, n_refused):
     from keras_uncover.weights import load_verified
 
     judge, recovered = load_verified(preset_folder("judge")).get("measured"), uncoverer.config.get("recovered")
+    if recovered is not None and recovered["weights_sha256"] != uncoverer.weights_sha256:
+        recovered = None  # Measured with other weights, it says nothing of these.
     notes = [NO_LEAD, describe_judge(judge), *(describe_recovered(recovered, role) for role in found if found[role])]
     record = {
         "file": arguments.photo, "sha256": result.sha256, "verdict": result.verdict, "p_fake": result.p_fake,
