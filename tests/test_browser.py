@@ -15,7 +15,7 @@ SWITCHES = (
     "--no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-component-update "
     "--disable-sync --disable-default-apps"
 ).split() + ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
-SLOW = 15_000  # milliseconds that anything may take here
+SLOW = 60_000  # milliseconds that anything may take here
 
 
 @pytest.fixture(scope="module")

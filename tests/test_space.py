@@ -37,9 +37,9 @@ def test_the_folder_is_whole_and_runs_on_its_own(tmp_path):
     names = {path.name for path in space.iterdir()}
     assert names == {"README.md", "requirements.txt", "app.py", "LICENSE", "keras_uncover"}
     assert not list(space.rglob("__pycache__"))
-    code = "import sys; sys.path.insert(0, '.'); from keras_uncover import demo; demo.serve = print; import app; " \
+    code = "import sys; sys.path.insert(0, '.'); from keras_uncover import demo; demo.serve = lambda **given: print(given); import app; " \
            "print(demo.__file__)"
     run = subprocess.run([sys.executable, "-c", code], cwd=space, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert str(space) in run.stdout
+    assert run.stdout.splitlines() == ["{'host': None}", str(space / "keras_uncover" / "demo.py")]
     assert subprocess.run(make, cwd=ROOT, capture_output=True, text=True).returncode == 1, "nothing is overwritten"
