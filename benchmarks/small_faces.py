@@ -26,13 +26,6 @@ WIDTH, HEIGHT = 1600, 1200
 SHARES = (0.15, 0.1, 0.075, 0.05, 0.035)  # a face's width over the picture's
 
 
-class FirstLook(FaceFinder):
-    """The finder without its second look at parts of a photo."""
-
-    def _find_small(self, canvas, size, max_faces):
-        return []
-
-
 def read_test_people(folder):
     """Photos of the test split, by name."""
     with open(os.path.join(folder, "faces.csv"), newline="") as table:
@@ -57,10 +50,10 @@ def lay_in(scene, photo, box, share, rng):
     return np.array([x + scale * (box[0] + box[2]) / 2, y + scale * (box[1] + box[3]) / 2])
 
 
-def look(finder, scene, centre=None, width=1.0):
+def look(finder, scene, small, centre=None, width=1.0):
     """Whether the face at ``centre`` is found, how many others are, and the seconds that it took."""
     start = time.perf_counter()
-    faces = finder.find(scene)
+    faces = finder.find(scene, small=small)
     seconds = time.perf_counter() - start
     middles = [np.array([face.box[0] + face.box[2], face.box[1] + face.box[3]]) / 2 for face in faces]
     right = [centre is not None and np.abs(middle - centre).max() < 0.3 * width for middle in middles]
@@ -69,7 +62,7 @@ def look(finder, scene, centre=None, width=1.0):
 
 def measure(photos, count, seed):
     """A row a share, and one of pictures without a face: found by the first look and by both, others found, seconds."""
-    finder, first = FaceFinder(), FirstLook()
+    finder = FaceFinder()
     boxes = [finder.find(photo)[0].box for photo in photos[:count]]
     rows = {}
     for share in (*SHARES, 0.0):
@@ -78,8 +71,8 @@ def measure(photos, count, seed):
             scene, centre = make_scene(photos[-1 - k], rng), None
             if share:
                 centre = lay_in(scene, photos[k], boxes[k], share, rng)
-            both = look(finder, scene, centre, share * WIDTH)
-            found.append((look(first, scene, centre, share * WIDTH)[0], *both))
+            both = look(finder, scene, True, centre, share * WIDTH)
+            found.append((look(finder, scene, False, centre, share * WIDTH)[0], *both))
         before, after, others, seconds = np.array(found, float).T
         rows[f"{share:g}"] = {
             "photos": count, "first_look": float(before.mean()), "found": float(after.mean()), "others": int(others.sum()),

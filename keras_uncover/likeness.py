@@ -53,7 +53,7 @@ class Matcher:
             ImageError: the photo is refused, or has no face.
         """
         photo = decode_image(read_bytes(path))
-        faces = self.finder.find(photo)[:1]
+        faces = self.finder.find(photo, small=True)[:1]
         if not faces:
             raise ImageError("A reference photo shows a face", f'"{path}", in which none was found', "Take another.")
         crops, points = align_faces(photo, faces, self.size)

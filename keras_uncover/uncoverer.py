@@ -122,7 +122,7 @@ class Uncoverer:
         """
         started = time.perf_counter()
         file, digest, photo = open_photo(source)
-        faces = self.finder.find(photo, max_faces=max_faces)
+        faces = self.finder.find(photo, max_faces=max_faces, small=True)
         if not faces:
             answers = [self.answer_nothing()]
         else:
