@@ -75,10 +75,12 @@ def measure(photos, count, seed):
             found.append((look(finder, scene, False, centre, share * WIDTH)[0], *both))
         before, after, others, seconds = np.array(found, float).T
         rows[f"{share:g}"] = {
-            "photos": count, "first_look": float(before.mean()), "found": float(after.mean()), "others": int(others.sum()),
+            "photos": count, "first_look": float(before.mean()), "found": float(after.mean()),
+            "others": int(others.sum()),
             "seconds": round(float(np.median(seconds)), 2),
         }
-        print(f"width {share:5.3f}  first look {before.mean():.3f}  both {after.mean():.3f}  others {others.sum():.0f}", flush=True)
+        words = f"first look {before.mean():.3f}  both {after.mean():.3f}  others {others.sum():.0f}"
+        print(f"width {share:5.3f}  {words}", flush=True)
     return rows
 
 

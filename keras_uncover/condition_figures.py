@@ -6,7 +6,10 @@ from matplotlib.figure import Figure
 from keras_uncover.paper_figures import CHANCE, INK, OURS, finish
 from keras_uncover.robustness import LEVELS
 
-AXES = {"jpeg": "JPEG quality", "resize": "times smaller", "blur": "sigma of the blur, pixels", "noise": "deviation of the noise"}
+AXES = {
+    "jpeg": "JPEG quality", "resize": "times smaller", "blur": "sigma of the blur, pixels",
+    "noise": "deviation of the noise",
+}
 # A column of the family figure: its title, where its number stands, and its baseline.
 COLUMNS = (
     ("AUC", ("detection", "auc"), 0.5),
@@ -36,7 +39,8 @@ def save_robustness(folder, report):
         axes.set_xticks(range(len(names)), ["none", *(f"{level:g}" for level in levels)])
         axes.set(xlabel=AXES[kind], ylim=(0, 1.02), xlim=(-0.3, len(names) - 0.7))
     panels[0].legend(loc="lower left", frameon=False, fontsize=8)
-    figure.suptitle(f"{report['model']}: under damage to photo and fake alike; dotted: chance for the AUC", color=INK, fontsize=10)
+    words = "under damage to photo and fake alike; dotted: chance for the AUC"
+    figure.suptitle(f"{report['model']}: {words}", color=INK, fontsize=10)
     finish(figure, folder, "robustness")
 
 
@@ -84,4 +88,5 @@ def draw_number(axes, number, place):
         return
     value, ends = number["value"], np.array(number["interval"])[:, None]
     axes.errorbar([value], [place], xerr=np.abs(ends - value), marker="o", color=OURS, capsize=3, markersize=5)
-    axes.annotate(f"{value:.3f}", (value, place), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8, color=INK)
+    style = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center", "fontsize": 8, "color": INK}
+    axes.annotate(f"{value:.3f}", (value, place), **style)

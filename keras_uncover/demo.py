@@ -37,6 +37,7 @@ TITLE = "Was the face in this photo swapped in?"
 INTRO = f"""# {TITLE}
 Upload or paste a photo, or choose an example. It is answered on the machine that serves this page, sent nowhere, and
 removed when you leave. **{LIMITS[0]} {LIMITS[1]}**"""
+STATUS = '<div role="status" aria-live="polite">${value}</div>'  # screen readers read out what changes in it
 STYLE = """
 #ku-status p { font-size: 1.1rem; margin: 4px 0; } #ku-status .ku-refused { font-weight: 700; }
 .ku-report a { display: inline-block; padding: 8px 14px; border: 1px solid currentColor; border-radius: 6px; }
@@ -138,7 +139,7 @@ def build(load, folder, samples=SAMPLES):
                 gr.Examples(names, photo, cache_examples=False, label="Examples: people who do not exist",
                             api_visibility="private")
             with gr.Column(scale=4, min_width=320):
-                status = gr.HTML(html_template='<div role="status" aria-live="polite">${value}</div>', elem_id="ku-status")
+                status = gr.HTML(html_template=STATUS, elem_id="ku-status")
                 with gr.Tabs(visible=False, elem_id="ku-faces") as faces:
                     tabs, pages = zip(*(add_tab(gr, index) for index in range(MAX_FACES)))
                 report = gr.HTML()

@@ -75,7 +75,8 @@ def draw_roc(axes, detection, genuine, fakes, rates, low, high):
     axes.plot(rates, rates, color=CHANCE, linestyle="--", linewidth=1.2, label="chance")
     axes.axvline(0.01, color=INK, linewidth=0.7, linestyle=":")
     axes.set(xscale="log", xlim=(LOWEST, 1), ylim=(0, 1.01), xlabel="genuine photos called fake", ylabel="fakes found")
-    axes.set_title(f"AUC {detection['auc']['value']:.3f}, {detection['tpr_at_fpr_1']['value']:.3f} found at 1 %", fontsize=10)
+    area, found = (detection[name]["value"] for name in ("auc", "tpr_at_fpr_1"))
+    axes.set_title(f"AUC {area:.3f}, {found:.3f} found at 1 %", fontsize=10)
     axes.legend(loc="center right", frameon=False, fontsize=8)
 
 
@@ -129,10 +130,10 @@ def draw_confusion(axes, genuine, fakes, threshold, band):
     for row, (name, rows) in enumerate((("genuine photos", genuine), ("fakes", fakes))):
         found = count_verdicts(rows, threshold, band)
         for column, verdict in enumerate(shown):
-            share = found[verdict]["value"]
+            share, count = found[verdict]["value"], found[verdict]["n"]
             low, high = (100 * end for end in found[verdict]["interval"])
             axes.imshow([[share]], extent=(column, column + 1, row + 1, row), cmap="Blues", vmin=0, vmax=1.2)
-            words = f"{100 * share:.1f} %\n[{low:.1f}, {high:.1f}]\n{round(share * found[verdict]['n'])} of {found[verdict]['n']}"
+            words = f"{100 * share:.1f} %\n[{low:.1f}, {high:.1f}]\n{round(share * count)} of {count}"
             axes.text(column + 0.5, row + 0.5, words, ha="center", va="center", fontsize=10,
                       color="white" if share > 0.6 else INK)
     axes.set(xlim=(0, len(shown)), ylim=(2, 0), aspect="auto", xlabel="verdict")

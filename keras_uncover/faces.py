@@ -189,7 +189,8 @@ class FaceFinder:
     def _find_small(self, canvas, size, max_faces):
         """Faces that are too small for a view of the whole photo: look at parts of it, each as large as that view."""
         for windows in small_windows(*size):
-            seen = [self._seen_in(canvas, windows[start : start + WINDOWS]) for start in range(0, len(windows), WINDOWS)]
+            starts = range(0, len(windows), WINDOWS)
+            seen = [self._seen_in(canvas, windows[start : start + WINDOWS]) for start in starts]
             regressors, logits = (np.concatenate(parts) for parts in zip(*seen))
             places, scores = pick_small(regressors, logits, windows)
             faces = self._confirm(canvas, size, places, scores, max_faces, MIN_SMALL_PRESENCE)

@@ -64,8 +64,8 @@ def recovered_rates(report, weights_sha256):
         report: as ``evaluate_keras.py --json`` writes it.
         weights_sha256: hash of the preset's weights.
 
-    Returns: dict of ``split``, ``n_people``, ``weights_sha256`` and, by role, ``own_within`` and ``others_within``; None
-        where the evaluation is one of other weights or has no such numbers.
+    Returns: dict of ``split``, ``n_people``, ``weights_sha256`` and, by role, ``own_within`` and ``others_within``;
+        None where the evaluation is one of other weights or has no such numbers.
     """
     if report.get("weights_sha256") != weights_sha256:
         return None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 # Dark blue and orange differ in hue and in lightness; the shade is lighter than both.
@@ -16,4 +17,5 @@ def finish(figure, folder, name, kinds=("png", "pdf")):
     for kind in kinds:
         # No date: the same numbers give the same file.
         metadata = {"CreationDate": None} if kind == "pdf" else {}
-        figure.savefig(Path(folder) / f"{name}.{kind}", dpi=DPI, facecolor="white", metadata=metadata)
+        with matplotlib.rc_context({"pdf.fonttype": 42}):  # Fonts whose text can be selected and is taken by journals.
+            figure.savefig(Path(folder) / f"{name}.{kind}", dpi=DPI, facecolor="white", metadata=metadata)

@@ -25,9 +25,8 @@ def take(path, preset):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+        switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=switches)
         view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         view.set_default_timeout(MINUTES)
         view.goto(page.local_url)

@@ -41,7 +41,8 @@ def test_all_files_are_written_for_screen_and_print(rows, tmp_path):
         condition_figures.save_robustness(folder, report)
         condition_figures.save_families(folder, report)
         names = {"roc", "det", "reliability", "confusion", "robustness", "families"}
-        assert {path.name for path in folder.iterdir()} == {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
+        written = {path.name for path in folder.iterdir()}
+        assert written == {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
         for name in names:
             assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
             with Image.open(folder / f"{name}.png") as image:

@@ -98,10 +98,13 @@ def test_refused_references_are_told_and_the_others_ranked(capsys):
     photo("people/none.png", EMPTY)
     assert run("a.png", "--gallery", "people", "gone.png") == 3
     err = capsys.readouterr().err
-    assert "people/none.png: refused. A reference photo shows a face" in err and "nearest to the recovered target" in err
+    assert "people/none.png: refused. A reference photo shows a face" in err
+    assert "nearest to the recovered target" in err
 
 
-@pytest.mark.parametrize("name, words", [("none.png", "no face was found"), ("gone.png", "refused"), ("text.png", "refused")])
+@pytest.mark.parametrize(
+    "name, words", [("none.png", "no face was found"), ("gone.png", "refused"), ("text.png", "refused")]
+)
 def test_a_photo_that_has_no_answer_is_3(name, words, capsys):
     photo("none.png", EMPTY)
     Path("text.png").write_text("words")

@@ -12,7 +12,8 @@ def test_every_file_of_the_package_is_packed():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     patterns = config["options.package_data"]["keras_uncover"].split()
-    files = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    found = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*") if path.is_file())
+    files = [path for path in found if "__pycache__" not in path.parts]
     others = [path for path in files if path.suffix != ".py"]
     assert len(others) > 10
     left_out = [

@@ -17,8 +17,8 @@ def test_it_installs_what_the_package_and_the_demo_need():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     package = needs(config["options"]["install_requires"]) | needs(config["options.extras_require"]["demo"])
-    space = {line.replace("tensorflow-cpu", "tensorflow") for line in needs((ROOT / "space/requirements.txt").read_text())}
-    assert space == package
+    space = needs((ROOT / "space/requirements.txt").read_text())
+    assert {line.replace("tensorflow-cpu", "tensorflow") for line in space} == package
 
 
 def test_the_front_matter_names_the_app_and_a_gradio_that_is_taken():
@@ -37,8 +37,10 @@ def test_the_folder_is_whole_and_runs_on_its_own(tmp_path):
     names = {path.name for path in space.iterdir()}
     assert names == {"README.md", "requirements.txt", "app.py", "LICENSE", "keras_uncover"}
     assert not list(space.rglob("__pycache__"))
-    code = "import sys; sys.path.insert(0, '.'); from keras_uncover import demo; demo.serve = lambda **given: print(given); import app; " \
-           "print(demo.__file__)"
+    code = (
+        "import sys; sys.path.insert(0, '.'); from keras_uncover import demo;"
+        "demo.serve = lambda **given: print(given); import app; print(demo.__file__)"
+    )
     run = subprocess.run([sys.executable, "-c", code], cwd=space, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["{'host': None}", str(space / "keras_uncover" / "demo.py")]

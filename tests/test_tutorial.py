@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "tutorial.md"
 ROOMS = ("keras_uncover", "pipelines", "export", "train_keras.py", "evaluate_keras.py")
-SMALL = {"SIZE": "64", "PRESET": "tiny", "STEPS": "60", "BATCH": "4"}
+SMALL = {"SIZE": "64", "PRESET": "tiny", "STEPS": "60", "BATCH": "2"}
 
 
 def blocks():
@@ -43,7 +43,8 @@ def test_every_command_runs(tmp_path, portraits):
             continue
         if block.startswith("keras-uncover predict"):
             environment["PHOTOS"] = str(portraits)  # photos themselves; a list is for the shards
-        run = subprocess.run(["bash", "-e", "-u", "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        shell = ["bash", "-e", "-u", "-c", block]
+        run = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert run.returncode == 0, f"{block}\n{run.stdout[-2000:]}\n{run.stderr[-4000:]}"
         done += 1
     assert done == 7

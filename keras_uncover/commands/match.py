@@ -40,7 +40,9 @@ def add(commands):
     parser.add_argument(
         "--gallery", required=True, nargs="+", metavar="DIR", help="reference photos: folders, files or globs"
     )
-    parser.add_argument("--top", type=whole(1, 100), default=5, metavar="N", help="how many to name (default: %(default)s)")
+    parser.add_argument(
+        "--top", type=whole(1, 100), default=5, metavar="N", help="how many to name (default: %(default)s)"
+    )
     parser.add_argument("--figure", metavar="FILE.png", help="draw the ranking")
     parser.add_argument("--json", action="store_true", help="write one JSON object to stdout")
     add_preset(parser)
@@ -93,7 +95,8 @@ def match(arguments, photos):
         return REFUSED
     references, refused = read_gallery(matcher, photos)
     if not references:
-        complain(f"no reference photo could be read, of {len(photos)}; a gallery holds {', '.join(PHOTO_SUFFIXES)} files")
+        suffixes = ", ".join(PHOTO_SUFFIXES)
+        complain(f"no reference photo could be read, of {len(photos)}; a gallery holds {suffixes} files")
         return REFUSED
     features = matcher.describe(result.main)
     found = {role: rank(features[role], references, role, arguments.top) for role in ROLES}
