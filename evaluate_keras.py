@@ -27,6 +27,7 @@ from keras_uncover.judge import Judge  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
 from keras_uncover.progress import Progress  # noqa: E402
 from keras_uncover.robustness import conditions, damage_batch  # noqa: E402
+from keras_uncover.scores import count_scores  # noqa: E402
 from keras_uncover.swaps import FAMILIES  # noqa: E402
 from keras_uncover.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.weights import WeightsError  # noqa: E402
@@ -45,7 +46,8 @@ def parse_arguments(arguments=None):
     parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
     parser.add_argument("--seed", type=int, default=1, help="of pairs, swaps and post-processing (%(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write every number there")
-    parser.add_argument("--figures", metavar="DIR", help="draw examples and curves there")
+    parser.add_argument("--figures", metavar="DIR", help="draw ROC, DET, reliability, confusion, robustness, families "
+                        "and the best and worst answers there")
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
     return parser.parse_args(arguments)
@@ -207,6 +209,7 @@ def evaluate(model, shards, split="test", train=None, pairs=None, seed=1, figure
         "seed": seed,
         "families_mixed": setting.mixed,
         "n_genuine": len(genuine["p_fake"]),
+        "scores": count_scores(genuine["p_fake"], headline["p_fake"]),
         **report.family_numbers(genuine, headline),
         "genuine": report.genuine_numbers(genuine),
         "reswap": reswap,
@@ -223,11 +226,14 @@ def evaluate(model, shards, split="test", train=None, pairs=None, seed=1, figure
 
 
 def draw_figures(folder, setting, bench, numbers, genuine, fakes):
-    """Draw curves, and for a reconstructor examples: the best, the median and the worst, made once more."""
-    from keras_uncover import evaluation_figures, examples  # Import matplotlib, which numbers alone do without.
+    """Draw curves and tables, and for a reconstructor examples: the best, the median and the worst, made once more."""
+    # Import matplotlib, which numbers alone do without.
+    from keras_uncover import condition_figures, detection_figures, evaluation_figures, examples
 
-    headline = evaluation.join_common(fakes[name] for name in setting.mixed)
-    evaluation_figures.save_curves(folder, numbers, genuine["p_fake"], headline["p_fake"])
+    headline, uncoverer = evaluation.join_common(fakes[name] for name in setting.mixed), setting.uncoverer
+    detection_figures.save_detection(folder, numbers, genuine, headline, uncoverer.threshold, uncoverer.band)
+    condition_figures.save_robustness(folder, numbers)
+    condition_figures.save_families(folder, numbers)
     if bench is None:
         return
     chosen = examples.choose({name: fakes[name] for name in setting.mixed})

@@ -19,10 +19,12 @@ from keras import ops
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from keras_uncover import augment  # noqa: E402
+from keras_uncover import augment, calibration, statistics  # noqa: E402
 from keras_uncover.jpeg import jpeg  # noqa: E402
 from keras_uncover.judge import SAME_PERSON, Judge, distance  # noqa: E402
 from keras_uncover.mesh import mean_mesh  # noqa: E402
+from keras_uncover.presets import preset_folder  # noqa: E402
+from keras_uncover.weights import WEIGHTS, load_verified, read_manifest, save_config  # noqa: E402
 from pipelines.pairs import read_people  # noqa: E402
 
 
@@ -56,6 +58,26 @@ def compare(descriptors, altered):
     }
 
 
+def rates_at_mark(descriptors, altered, people):
+    """How often the judge's own mark is wrong, with intervals over people.
+
+    Args:
+        descriptors, altered: of one photo a person, and of other pictures of the same moment, ``(n, 128)``.
+        people: names, ``(n,)``.
+
+    Returns: dict of ``others_within`` (different people within the mark) and ``own_beyond`` (the same person beyond
+        it), each ``{"value", "interval", "n"}``.
+    """
+    apart, count = distance(descriptors[:, None], altered[None]), len(people)
+    first, second = np.nonzero(~np.eye(count, dtype=bool))
+    pairs = statistics.draw_people(people[first], people[second])
+    own = statistics.draw_people(people)
+    return {
+        "others_within": calibration.rate_with_interval(apart[first, second] < SAME_PERSON, pairs, count),
+        "own_beyond": calibration.rate_with_interval(np.diag(apart) >= SAME_PERSON, own, count),
+    }
+
+
 def measure(judge, people, seed):
     """The table: every alteration, and other people as the baseline."""
     crops, points = people["crop"].astype("float32") / 255, people["points"].astype("float32")
@@ -66,7 +88,9 @@ def measure(judge, people, seed):
     result = {"people": len(crops), "crop": crops.shape[1], "seed": seed, "same": {}}
     for name, images, places in alter(crops, points, seed):
         images = np.clip(ops.convert_to_numpy(images), 0.0, 1.0)
-        result["same"][name] = compare(descriptors, judge.describe(images, places))
+        altered = judge.describe(images, places)
+        result["same"][name] = compare(descriptors, altered)
+    result["at_mark"] = rates_at_mark(descriptors, altered, people["person"].astype(str))  # of the last, the strongest
     others = distance(descriptors[:, None], descriptors[None])[~np.eye(len(crops), dtype=bool)]
     result["others"] = {
         "mean": round(float(others.mean()), 4),
@@ -92,6 +116,7 @@ def main():
     parser.add_argument("--finer", help="shards of the same people with larger crops")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", help="write the numbers to this file")
+    parser.add_argument("--record", action="store_true", help="write the rates at the mark into the preset judge")
     options = parser.parse_args()
     judge, people = Judge.from_preset(), read_people(options.shards, options.split)
     result = {"split": options.split, **measure(judge, people, options.seed)}
@@ -102,6 +127,11 @@ def main():
         print(f"{name:32} {row['mean']:.3f}  95 % below {row['p95']:.3f}  own is nearest {row['rank1']:.3f}")
     print(f"{'other people':32} {result['others']}")
     print({key: result[key] for key in result if key not in ("same", "others")})
+    if options.record:
+        said = {"split": options.split, "n_people": len(people["person"]), "seed": options.seed}
+        folder = preset_folder("judge")
+        measured = {**said, **result["at_mark"], "weights_sha256": read_manifest(folder)[WEIGHTS]}
+        save_config(folder, {**load_verified(folder), "measured": measured})
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             file.write(json.dumps(result, indent=2) + "\n")

@@ -37,6 +37,7 @@ TITLE = "Was the face in this photo swapped in?"
 INTRO = f"""# {TITLE}
 Upload or paste a photo, or choose an example. It is answered on the machine that serves this page, sent nowhere, and
 removed when you leave. **{LIMITS[0]} {LIMITS[1]}**"""
+STATUS = '<div role="status" aria-live="polite">${value}</div>'  # screen readers read out what changes in it
 STYLE = """
 #ku-status p { font-size: 1.1rem; margin: 4px 0; } #ku-status .ku-refused { font-weight: 700; }
 .ku-report a { display: inline-block; padding: 8px 14px; border: 1px solid currentColor; border-radius: 6px; }
@@ -58,6 +59,11 @@ def import_gradio(folder):
     import gradio
 
     return gradio
+
+
+def choose_theme(gr):
+    """Fonts that every machine has, and a blue that white words can be read on."""
+    return gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
 
 class Answers:
@@ -133,7 +139,7 @@ def build(load, folder, samples=SAMPLES):
                 gr.Examples(names, photo, cache_examples=False, label="Examples: people who do not exist",
                             api_visibility="private")
             with gr.Column(scale=4, min_width=320):
-                status = gr.HTML(html_template='<div role="status" aria-live="polite">${value}</div>', elem_id="ku-status")
+                status = gr.HTML(html_template=STATUS, elem_id="ku-status")
                 with gr.Tabs(visible=False, elem_id="ku-faces") as faces:
                     tabs, pages = zip(*(add_tab(gr, index) for index in range(MAX_FACES)))
                 report = gr.HTML()
@@ -158,7 +164,7 @@ def connect(gr, page, answers, uploads, photo, again, outputs):
         """Values of all outputs, in their order; what an earlier photo left is taken away."""
         blanks = MAX_FACES - len(titles)
         tabs = [gr.update(label=title, visible=True) for title in titles] + [gr.update(visible=False)] * blanks
-        return [words, gr.update(visible=bool(titles)), *tabs, *shown, *[""] * blanks, report, records]
+        return [words, gr.update(visible=bool(titles), selected=0), *tabs, *shown, *[""] * blanks, report, records]
 
     def answer(path, request: gr.Request):
         if path is None:
@@ -239,6 +245,6 @@ def serve(load=load_preset, host="127.0.0.1", port=None, samples=SAMPLES, max_me
     page.launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=not block, ssr_mode=False,
         enable_monitoring=False, run_history=False, mcp_server=False, show_error=True, footer_links=["api"],
-        max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(),
+        max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(), theme=choose_theme(sys.modules["gradio"]),
     )
     return page

@@ -64,8 +64,8 @@ def checks(preset, quick=False):
 def check_python():
     """The interpreter, and where this package lies."""
     state = OK if sys.version_info >= (3, 11) else FAIL
-    words = f"{platform.python_version()} on {platform.system()} {platform.machine()}, package in {Path(__file__).parent}"
-    return Check("python", state, words)
+    place = f"{platform.system()} {platform.machine()}, package in {Path(__file__).parent}"
+    return Check("python", state, f"{platform.python_version()} on {place}")
 
 
 def check_package(name):

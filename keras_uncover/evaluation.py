@@ -120,6 +120,9 @@ def compare(role, rows, features, copied, swap, bench):
     }
     gallery = bench.gallery
     for who, described in ((ANSWER, features), (COPY[role], copied)):
+        marked = gallery.within_mark(role, described, swap[own])
+        found |= {f"{role}.{name}.{who}": rates for name, rates in zip(("own_within", "others_within"), marked)}
+    for who, described in ((ANSWER, features), (COPY[role], copied)):
         nearer = gallery.distance_to(role, described, swap[other]) < gallery.distance_to(role, described, swap[own])
         # Who is swapped with themselves has no other role to be mistaken for.
         found[f"{role}.role_swap.{who}"] = np.where(swap[other] == swap[own], np.nan, nearer.astype(float))

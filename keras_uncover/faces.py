@@ -162,15 +162,16 @@ class FaceFinder:
         self._read = Compiled(self._read_points, self.mesh)
         self._part = Compiled(lambda photo, matrices: cut_crops(photo[0], matrices, DETECTOR_SIZE, border="zero"))
 
-    def find(self, photo, max_faces=8):
+    def find(self, photo, max_faces=8, small=False):
         """Find the faces in a photo.
 
         Args:
             photo: numpy uint8 ``(height, width, 3)``, RGB.
             max_faces: the most faces to answer, 1 to 16.
+            small: where a view of the whole photo shows no face, look at parts of it, too: then faces down to a
+                twentieth of its longer side are found. Not for the portraits of a data set, whose faces are large.
 
-        Returns: list of ``Face``, the largest first; empty if there is none. Parts of the photo are looked at only
-            where the whole shows no face: then faces down to a twentieth of its longer side are found.
+        Returns: list of ``Face``, the largest first; empty if there is none.
 
         Raises:
             ValueError: the photo or ``max_faces`` is something else.
@@ -181,12 +182,13 @@ class FaceFinder:
         matrices = ops.convert_to_numpy(letterbox_matrices(height, width))
         places, scores = self._seek.run(canvas, matrices)
         faces = self._confirm(canvas, (height, width), places[scores > 0], scores[scores > 0], max_faces)
-        return faces or self._find_small(canvas, (height, width), max_faces)
+        return faces or (self._find_small(canvas, (height, width), max_faces) if small else [])
 
     def _find_small(self, canvas, size, max_faces):
         """Faces that are too small for a view of the whole photo: look at parts of it, each as large as that view."""
         for windows in small_windows(*size):
-            seen = [self._seen_in(canvas, windows[start : start + WINDOWS]) for start in range(0, len(windows), WINDOWS)]
+            starts = range(0, len(windows), WINDOWS)
+            seen = [self._seen_in(canvas, windows[start : start + WINDOWS]) for start in starts]
             regressors, logits = (np.concatenate(parts) for parts in zip(*seen))
             places, scores = pick_small(regressors, logits, windows)
             faces = self._confirm(canvas, size, places, scores, max_faces, MIN_SMALL_PRESENCE)

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.augment import apply_colour, apply_jpeg, draw_colour
-from keras_uncover.judge import distance
+from keras_uncover.judge import SAME_PERSON, distance
 from keras_uncover.mesh import mirror_points
 from keras_uncover.steps import between
 from keras_uncover.swaps import neutral_outside
@@ -50,6 +50,16 @@ class Gallery:
     def distance_to(self, role, features, names):
         """Distance of descriptors ``(n, d)`` to the reference photos of people, ``(n,)``."""
         return distance(features, self.features[role][[self.place[name] for name in names]])
+
+    def within_mark(self, role, features, names):
+        """What the judge's own same-person mark says of descriptors.
+
+        Returns: float ``(n,)`` whether each is within the mark of who it should be, and float ``(n,)`` of what share
+        of all others.
+        """
+        near = distance(features[:, None], self.features[role][None]) < SAME_PERSON
+        own = near[np.arange(len(features)), [self.place[name] for name in names]]
+        return own.astype(float), (near.sum(1) - own) / max(near.shape[1] - 1, 1)
 
     def rank_first(self, role, features, names):
         """Whether nobody in the gallery is nearer to each descriptor than who it should be: bool ``(n,)``."""

@@ -11,11 +11,10 @@ from keras import ops
 
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.judge import SAME_PERSON, distance
+from keras_uncover.likeness_text import ROLES
 from keras_uncover.mesh import uv_map
 from keras_uncover.swaps import neutral_outside
 from keras_uncover.uncoverer import align_faces
-
-ROLES = ("target", "donor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class Matcher:
             ImageError: the photo is refused, or has no face.
         """
         photo = decode_image(read_bytes(path))
-        faces = self.finder.find(photo)[:1]
+        faces = self.finder.find(photo, small=True)[:1]
         if not faces:
             raise ImageError("A reference photo shows a face", f'"{path}", in which none was found', "Take another.")
         crops, points = align_faces(photo, faces, self.size)

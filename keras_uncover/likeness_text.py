@@ -10,6 +10,7 @@ OTHER_PHOTOS = (
     "skin, which was not measured."
 )
 UNMEASURED = "The mark's error rates were not measured with these weights."
+ROLES = ("target", "donor")
 WITHOUT = {
     "target": "no target was recovered in which a face is seen",
     "donor": "no donor was recovered in which a face is seen",
@@ -33,7 +34,7 @@ def describe_judge(measured):
     if measured is None:
         return UNMEASURED
     return (
-        f"between photos, {share(measured['others_within'])} of the pairs of different people are within the mark of "
+        f"Between photos, {share(measured['others_within'])} of the pairs of different people are within the mark of "
         f"{SAME_PERSON:g}, and {share(measured['own_beyond'])} of another picture of the same person beyond it. "
         + OTHER_PHOTOS.format(**measured)
     )
@@ -49,17 +50,37 @@ def describe_recovered(measured, role):
     """
     found = (measured or {}).get(role)
     if found is None:
-        return f"recovered {role}: {UNMEASURED.lower()}"
+        return f"Recovered {role}: {UNMEASURED[0].lower()}{UNMEASURED[1:]}"
     return (
-        f"recovered {role}: on the {measured['split']} people, {share(found['own_within'])} were within the mark of "
+        f"Recovered {role}: on the {measured['split']} people, {share(found['own_within'])} were within the mark of "
         f"their own person's photo, and so were {share(found['others_within'])} of the pairs with other people's"
     )
+
+
+def recovered_rates(report, weights_sha256):
+    """What an evaluation says of recovered faces at the judge's mark, for a preset's configuration.
+
+    Args:
+        report: as ``evaluate_keras.py --json`` writes it.
+        weights_sha256: hash of the preset's weights.
+
+    Returns: dict of ``split``, ``n_people``, ``weights_sha256`` and, by role, ``own_within`` and ``others_within``;
+        None where the evaluation is one of other weights or has no such numbers.
+    """
+    if report.get("weights_sha256") != weights_sha256:
+        return None
+    rates = {
+        role: {name: report[role][f"{name}_mark"] for name in ("own_within", "others_within")}
+        for role in ROLES if "own_within_mark" in (report.get(role) or {})
+    }
+    said = {name: report[name] for name in ("split", "n_people", "weights_sha256")}
+    return {**said, **rates} if rates else None
 
 
 def describe_match(record):
     """Lines of text for the record of ``keras-uncover match``."""
     yield f"{record['file']}: {record['verdict'].replace('_', ' ').upper()}, {VERDICT_WORDS[record['verdict']]}"
-    for role in ("target", "donor"):
+    for role in ROLES:
         found = record[role]
         if found is None:
             key = "genuine" if role == "donor" and record["verdict"] == "genuine" else role

@@ -7,4 +7,5 @@ LIMITS = (
     "The model learned from generated portraits and synthesised swaps. On camera photographs, and on swaps made by "
     "face-generating networks, its error rates were not measured.",
 )
+SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
 NO_RATES = "The error rates at this threshold were not measured."

@@ -41,7 +41,8 @@ def save_ranking(path, pictures, found, crops, model):
     )
     part = Path(f"{path}.part")
     try:
-        figure.savefig(part, format="png", dpi=110, facecolor="white", pil_kwargs={"pnginfo": png_metadata("figure", model)})
+        mark = {"pnginfo": png_metadata("figure", model)}
+        figure.savefig(part, format="png", dpi=110, facecolor="white", pil_kwargs=mark)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from keras_uncover.answers import VERDICT_WORDS, describe_rates, format_score
 from keras_uncover.figures import MISSING, NO_DONOR, NO_FACE, NO_RESWAP
-from keras_uncover.limits import LIMITS, NO_RATES
+from keras_uncover.limits import LIMITS, NO_RATES, SWAPS_ONLY
 from keras_uncover.marks import encode_marked
 from keras_uncover.overlays import draw_box, tint_mask
 from keras_uncover.scores import NO_SCORES, describe_place
@@ -55,7 +55,7 @@ def show_verdict(answer):
         rates = NO_RATES if answer.error_rates is None else describe_rates(answer.error_rates)
         lines.append(f"<p>{escape(rates[0].upper() + rates[1:].rstrip('.'))}.</p>")
     limits = "".join(f"<li>{escape(limit)}</li>" for limit in LIMITS)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in answer.warnings)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in answer.warnings if note != SWAPS_ONLY)  # a limit says it
     notes = f"<h3>Notes on this answer</h3><ul>{notes}</ul>" if notes else ""
     return (
         f'<div class="ku-panel ku-wide"><div><h3>Verdict</h3>{"".join(lines)}</div>'
@@ -104,7 +104,7 @@ def show_slider(answer):
         f'<img src="{before}" alt="Input crop"><img class="ku-after" src="{after}" alt="Recovered target, a guess">'
         '<span class="ku-edge"></span></div><input type="range" min="0" max="100" value="50" '
         f'aria-label="How much of the input is shown before the recovered target" oninput="{SLIDE}">'
-        '<div class="ku-ends"><span>recovered target</span><span>input</span></div>'
+        '<div class="ku-ends"><span>input</span><span>recovered target</span></div>'
         "<figcaption><strong>Before and after</strong><br>left of the line the input, right of it the recovered "
         "target, a model's guess</figcaption></div>"
     )

@@ -86,6 +86,8 @@ def answer_numbers(rows, role, counts):
         f"rank1_{copy}": mean("rank1", copy),
         "rank1_best_baseline": mean("rank1", ranked),
         "rank1_best_baseline_name": ranked,
+        **{f"{name}_mark": mean(name) for name in ("own_within", "others_within")},
+        **{f"{name}_mark_{copy}": mean(name, copy) for name in ("own_within", "others_within")},
         "l1": mean("l1"),
         "l1_closed": one_minus(ratio("l1", copy)),
         f"ssim_{REGION[role]}": mean("ssim"),

@@ -12,6 +12,7 @@ from keras_uncover.calibrated import calibrate_model, error_rates
 from keras_uncover.faces import FaceFinder
 from keras_uncover.geometry import cut_crops, invert_transform, transform_points
 from keras_uncover.images import decode_image, read_bytes
+from keras_uncover.limits import SWAPS_ONLY
 from keras_uncover.mesh import crop_transform
 from keras_uncover.presets import build_from_folder, preset_folder
 from keras_uncover.reswap import build_reswap
@@ -30,7 +31,6 @@ RATES_HOLD = (
     "synthesised from them; for other photos, such as a camera's, and for other swaps they were not measured. p_fake "
     "is a probability where half of the photos are fakes; where fewer are, it is too high."
 )
-SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
 SMALLEST = 2.5  # times that a crop may be enlarged: up to there robustness is measured
 SMALL_FACE = (
     "The face is small: its crop covers {side:.0f} pixels of the photo and is enlarged to {size}. Photos that were as "
@@ -122,7 +122,7 @@ class Uncoverer:
         """
         started = time.perf_counter()
         file, digest, photo = open_photo(source)
-        faces = self.finder.find(photo, max_faces=max_faces)
+        faces = self.finder.find(photo, max_faces=max_faces, small=True)
         if not faces:
             answers = [self.answer_nothing()]
         else:

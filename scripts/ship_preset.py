@@ -23,6 +23,7 @@ from keras_uncover import report_text  # noqa: E402
 from keras_uncover.calibrated import describe_calibration  # noqa: E402
 from keras_uncover.families import leave_out  # noqa: E402
 from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.recorded import record_answers  # noqa: E402
 from keras_uncover.training import plain_names  # noqa: E402
 from keras_uncover.weights import save_preset  # noqa: E402
 from pipelines.make import choose_shares  # noqa: E402
@@ -119,6 +120,7 @@ def main():
     numbers = evaluate(str(folder), arguments.shards)
     results = ROOT / "benchmarks" / "results" / f"evaluate_{arguments.name}.json"
     results.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    record_answers(folder, numbers)
     config = json.loads((folder / "config.json").read_text())
     (folder / "card.md").write_text(write_card(config, arguments.name, numbers, arguments.note))
     print(f"{folder.relative_to(ROOT)} and {results.relative_to(ROOT)} written")

@@ -176,7 +176,12 @@ def test_the_command_serves_what_it_is_told(monkeypatch, capsys):
 
     seen = []
     served_page = SimpleNamespace(local_url="http://127.0.0.1:8000/", block_thread=lambda: None)
-    monkeypatch.setattr(demo, "serve", lambda load, *given, **options: seen.append((load, given, options)) or served_page)
+
+    def serve(load, *given, **options):
+        seen.append((load, given, options))
+        return served_page
+
+    monkeypatch.setattr(demo, "serve", serve)
     assert cli.main(["demo", "--port", "8000", "--max-mb", "5", "--preset", "classifier"]) == 0
     ((load, given, options),) = seen
     assert given == ("127.0.0.1", 8000) and options == {"max_megabytes": 5, "block": False}

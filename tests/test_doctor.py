@@ -61,7 +61,8 @@ def test_differences_are_said_number_by_number():
     "failed, code", [("package numpy", 1), ("weights small", 4), ("self-test", 1), (None, 0)]
 )
 def test_exit_codes(failed, code, monkeypatch, capsys):
-    states = [Check(name, FAIL if name == failed else OK, "words") for name in ("package numpy", "weights small", "self-test")]
+    names = ("package numpy", "weights small", "self-test")
+    states = [Check(name, FAIL if name == failed else OK, "words") for name in names]
     monkeypatch.setattr(doctor, "checks", lambda preset, quick: iter([*states, Check("extras", NOTE, "none")]))
     assert run() == code
     assert capsys.readouterr().err.splitlines()[-1] == (f"failed: {failed}" if failed else "sound")

@@ -52,12 +52,3 @@ def test_examples_are_drawn_row_by_row(shown, tmp_path):
         dark = np.asarray(image.convert("L")) < 10
         assert image.height > 3 * 100
     assert dark.mean() > 0.4  # pictures fill the page but for words and gaps
-
-
-def test_curves_are_drawn(tmp_path):
-    number = {"value": 0.5, "interval": [0.4, 0.6], "n": 4}
-    report = {"model": "told", "detection": {"auc": number, "tpr_at_fpr_1": number, "ece": number}}
-    evaluation_figures.save_curves(tmp_path / "new", report, np.array([0.1, 0.2]), np.array([0.15, 1.0]))
-    with Image.open(tmp_path / "new" / "curves.png") as image:
-        assert image.width > 2 * image.height
-        assert len(image.convert("RGB").getcolors(1 << 24)) > 10

@@ -28,7 +28,7 @@ def test_a_small_face_is_found_where_the_library_finds_it():
     side = 96
     photo[300 : 300 + side, 500 : 500 + side] = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
     finder = FaceFinder()
-    expected = finder.find(photo)
+    expected = finder.find(photo, small=True)
     boxes, points = tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh))(tf.constant(photo))
     assert len(expected) == len(boxes) == 1
     assert np.abs(boxes.numpy()[0] - expected[0].box).max() < 1e-2
@@ -39,4 +39,4 @@ def test_a_photo_of_nobody_has_no_face_in_its_parts_either():
     finder = FaceFinder()
     photo = np.tile(np.linspace(0, 255, 640).astype("uint8")[None, :, None], (480, 1, 3))
     boxes, points = tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh))(tf.constant(photo))
-    assert finder.find(photo) == [] and boxes.shape[0] == 0 and points.shape[0] == 0
+    assert finder.find(photo, small=True) == [] and boxes.shape[0] == 0 and points.shape[0] == 0

@@ -114,7 +114,7 @@ def test_float_grey_and_uint8_pictures_are_stored_alike(tmp_path):
 @pytest.mark.parametrize(
     "image, kind, name, words",
     [
-        (noise(8, 8, 3), "source", "a.png", "one of target, donor, mask, reswap, figure; received 'source'"),
+        (noise(8, 8, 3), "source", "a.png", "one of target, donor, mask, reswap, figure, heatmap; received 'source'"),
         (noise(8, 8, 3), "donor", "a.jpg", 'is a PNG; received the name "a.jpg"'),
         (noise(8, 8, 4), "donor", "a.png", "received (8, 8, 4)"),
         (noise(1, 8, 8, 3), "donor", "a.png", "received (1, 8, 8, 3)"),

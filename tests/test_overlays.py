@@ -20,8 +20,8 @@ def test_where_the_mask_is_zero_the_picture_is_grey_and_where_it_is_one_it_is_ti
 
 def test_a_mask_lies_where_its_crop_was_cut():
     """A turned crop: each photo pixel shows the mask at the place that the inverse transform gives."""
-    angle, side = 0.3, 40.0
-    place = np.float32([[side * np.cos(angle), -side * np.sin(angle), 30], [side * np.sin(angle), side * np.cos(angle), 12]])
+    across, down = 40 * np.cos(0.3), 40 * np.sin(0.3)
+    place = np.float32([[across, -down, 30], [down, across, 12]])
     size = 64
     xs, ys = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
     mask = ((xs - 40) ** 2 + (ys - 24) ** 2 < 15**2).astype("float32")

@@ -13,7 +13,7 @@ from test_figures import make_answer
 
 from keras_uncover.answers import Result
 from keras_uncover.html_report import write_report
-from keras_uncover.limits import LIMITS, NO_RATES
+from keras_uncover.limits import LIMITS, NO_RATES, SWAPS_ONLY
 from keras_uncover.marks import read_mark
 from keras_uncover.page import show_face
 from keras_uncover.scores import NO_SCORES, count_scores
@@ -58,10 +58,10 @@ def test_a_fake_shows_all_pictures_and_the_limits_beside_the_verdict():
     page = show(make_answer(), scores=SCORES)
     assert list(page.pictures) == [
         "The photo, boxed: face 0, the one judged here", "Recovered target, a model's guess",
-        "Recovered donor, a model's guess", "Re-swap check, a model's guess", "The crop in grey with the mask in yellow",
-        "Input crop", "Recovered target, a guess",
-        "Histogram of scores. 0.0 % of 3 genuine test photos score about as high or higher; 50.0 % of 2 fake ones about "
-        "as low or lower.",
+        "Recovered donor, a model's guess", "Re-swap check, a model's guess",
+        "The crop in grey with the mask in yellow", "Input crop", "Recovered target, a guess",
+        "Histogram of scores. 0.0 % of 3 genuine test photos score about as high or higher; 50.0 % of 2 fake ones "
+        "about as low or lower.",
     ]
     assert "FAKE" in page.words and "p_fake 0.900, threshold 0.5" in page.words and NO_RATES.rstrip(".") in page.words
     assert page.words.index("FAKE") < page.words.index(LIMITS[0]) < page.words.index("Recovered target")
@@ -98,6 +98,11 @@ def test_error_rates_and_warnings_stand_with_the_verdict():
     page = show(make_answer(error_rates=rates, warnings=["Mind <this>."]))
     assert "At this threshold 5.0 % (3.0 to 8.0) of 40 genuine test photos were called fake" in page.words
     assert "Mind <this>." in page.words and NO_SCORES in page.words
+
+
+def test_a_note_that_a_limit_says_already_is_not_said_twice():
+    page = show(make_answer(warnings=[SWAPS_ONLY]))
+    assert SWAPS_ONLY not in page.words and "Notes on this answer" not in page.words
 
 
 def test_a_classifier_has_words_in_place_of_pictures():

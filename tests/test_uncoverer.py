@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_uncover import Uncoverer, WeightsError
+from keras_uncover.commands.predict import ask_all
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.marks import read_mark
 from keras_uncover.presets import preset_folder, preset_names
@@ -208,3 +209,23 @@ def test_the_published_numbers_are_those_of_the_weights_that_ship(name):
     if name == "small":
         for family in ("mesh", "affine"):
             assert numbers["families"][family]["target"]["l1_closed"]["interval"][0] > 0
+
+
+def test_photos_that_are_asked_for_in_threads_are_answered_the_same(uncoverer, results):
+    photos = [*FAKES, *GENUINE] * 2
+    found = list(ask_all(uncoverer, photos, jobs=3))
+    assert [photo for photo, _ in found] == photos
+    for photo, result in found:
+        expected = results[photo.stem]
+        assert (result.sha256, result.verdict, result.bbox) == (expected.sha256, expected.verdict, expected.bbox)
+        assert result.p_fake == pytest.approx(expected.p_fake, abs=1e-6)
+        np.testing.assert_allclose(result.target, expected.target, atol=1e-5)
+
+
+def test_the_place_of_a_crop_in_its_photo_is_told(results):
+    for result in results.values():
+        x, y = result.main.place @ [0.5, 0.5, 1.0]
+        x0, y0, x1, y1 = result.bbox
+        assert x0 < x < x1 and y0 < y < y1
+        # The mean face's hull is 0.65 of a crop's width.
+        assert np.hypot(*result.main.place[:, 0]) == pytest.approx((x1 - x0) / 0.65, rel=0.35)

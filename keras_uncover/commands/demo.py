@@ -20,7 +20,9 @@ def add(commands):
         "\nexit codes:\n  0    stopped by the server\n  1    Gradio is not installed, or the port is taken\n"
         "  4    weights are missing or altered, or there is no such preset\n  130  stopped with Ctrl-C\n",
     )
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen at (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen at (default: %(default)s)"
+    )
     parser.add_argument(
         "--port", type=whole(1, 65535), default=7860, metavar="PORT", help="port to listen at (default: %(default)s)"
     )
@@ -37,7 +39,7 @@ def run(arguments):
     from keras_uncover.weights import WeightsError, load_verified
 
     if importlib.util.find_spec("gradio") is None:
-        complain('the demo needs Gradio, which is not installed. Install it: python -m pip install "keras-uncover[demo]"')
+        complain('the demo needs Gradio, which is not installed. Get it: python -m pip install "keras-uncover[demo]"')
         return FAILED
     try:
         load_verified(preset_folder(arguments.preset))  # Now, not at the first visitor's photo.

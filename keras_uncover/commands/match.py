@@ -40,7 +40,9 @@ def add(commands):
     parser.add_argument(
         "--gallery", required=True, nargs="+", metavar="DIR", help="reference photos: folders, files or globs"
     )
-    parser.add_argument("--top", type=whole(1, 100), default=5, metavar="N", help="how many to name (default: %(default)s)")
+    parser.add_argument(
+        "--top", type=whole(1, 100), default=5, metavar="N", help="how many to name (default: %(default)s)"
+    )
     parser.add_argument("--figure", metavar="FILE.png", help="draw the ranking")
     parser.add_argument("--json", action="store_true", help="write one JSON object to stdout")
     add_preset(parser)
@@ -93,7 +95,8 @@ def match(arguments, photos):
         return REFUSED
     references, refused = read_gallery(matcher, photos)
     if not references:
-        complain(f"no reference photo could be read, of {len(photos)}; a gallery holds {', '.join(PHOTO_SUFFIXES)} files")
+        suffixes = ", ".join(PHOTO_SUFFIXES)
+        complain(f"no reference photo could be read, of {len(photos)}; a gallery holds {suffixes} files")
         return REFUSED
     features = matcher.describe(result.main)
     found = {role: rank(features[role], references, role, arguments.top) for role in ROLES}
@@ -133,6 +136,8 @@ def tell(arguments, uncoverer, result, found, n_references, n_refused):
     from keras_uncover.weights import load_verified
 
     judge, recovered = load_verified(preset_folder("judge")).get("measured"), uncoverer.config.get("recovered")
+    if recovered is not None and recovered["weights_sha256"] != uncoverer.weights_sha256:
+        recovered = None  # Measured with other weights, it says nothing of these.
     notes = [NO_LEAD, describe_judge(judge), *(describe_recovered(recovered, role) for role in found if found[role])]
     record = {
         "file": arguments.photo, "sha256": result.sha256, "verdict": result.verdict, "p_fake": result.p_fake,

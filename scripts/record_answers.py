@@ -1,0 +1,29 @@
+"""Record what shipped presets answer beside their weights, for ``keras-uncover doctor`` and ``match``.
+
+    python scripts/record_answers.py small
+
+Needed where weights were published otherwise than by ``scripts/ship_preset.py``, which does the same. Rates are taken
+from ``benchmarks/results/evaluate_NAME.json`` where that evaluation is one of these weights.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from keras_uncover.recorded import record_answers
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", metavar="NAME")
+    for name in parser.parse_args().names:
+        path = RESULTS / f"evaluate_{name}.json"
+        report = json.loads(path.read_text("utf-8")) if path.is_file() else None
+        answer, rates = record_answers(name, report)
+        print(f"{name}: {answer}; rates at the judge's mark: {'written' if rates else 'none of these weights'}")
+
+
+if __name__ == "__main__":
+    main()

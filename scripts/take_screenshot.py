@@ -1,0 +1,51 @@
+"""Take the README's picture of the demo: the page with the answer for an example, by the preset that ships.
+
+    python scripts/take_screenshot.py docs/demo.jpg
+
+Needs the extras [demo] and [browser], and Chromium on the PATH. Look at the picture before you keep it.
+"""
+
+import argparse
+import shutil
+from functools import partial
+from pathlib import Path
+
+from keras_uncover.demo import load_preset, serve
+
+ROOT = Path(__file__).parents[1]
+PHOTO = ROOT / "examples" / "fake_1.jpg"
+WIDTH, HEIGHT, QUALITY = 1440, 1000, 82
+MINUTES = 5 * 60_000  # milliseconds that loading and compiling may take
+
+
+def take(path, preset):
+    """Serve the demo, give it the photo, and save the page."""
+    # Only now: Gradio, which this may import, must first be told not to look outside.
+    page = serve(partial(load_preset, preset), port=None, block=False)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        switches = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=switches)
+        view = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        view.set_default_timeout(MINUTES)
+        view.goto(page.local_url)
+        view.locator("#ku-photo input[type=file]").set_input_files(PHOTO)
+        view.locator("section.ku:visible").wait_for()
+        view.wait_for_function("[...document.images].every(image => image.complete)")
+        view.screenshot(path=path, full_page=True, quality=QUALITY, type="jpeg")
+        browser.close()
+    page.close(verbose=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", help="JPEG to write")
+    parser.add_argument("--preset", default="small")
+    arguments = parser.parse_args()
+    take(arguments.picture, arguments.preset)
+    print(f"{arguments.picture}: written; look at it")
+
+
+if __name__ == "__main__":
+    main()
