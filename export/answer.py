@@ -9,7 +9,7 @@ import tensorflow as tf
 from export.find import find_in_crops
 from export.pictures import encode_pictures
 from keras_uncover.faces import MIN_PRESENCE
-from keras_uncover.uncoverer import NO_DONOR_FACE
+from keras_uncover.uncoverer import NO_DONOR_FACE, SMALL_FACE, SMALLEST
 
 PICTURES = ("crop", "mask", "target", "donor", "reswap")
 # What a place without a face holds, and a face for what it has none of. A share is never below 0.
@@ -69,6 +69,19 @@ def answer_rows(uncoverer, crops, points):
     lacking = tf.not_equal(verdict, "genuine") & tf.equal(answer["reswap_png_bytes"], "")
     answer["warnings"] = tf.where(lacking, f"{warnings}\n{NO_DONOR_FACE}", answer["warnings"])
     return answer
+
+
+def warn_of_small(warnings, found, sides, size):
+    """Warnings with one more where a crop is enlarged further than ``Uncoverer`` lets pass in silence.
+
+    Args:
+        warnings: string ``(n, faces)``, a line each. found: bool. sides: float32, photo pixels that each crop spans.
+        size: pixels of a crop's side.
+    """
+    before, after = SMALL_FACE.replace("{side:.0f}", "\n").format(size=size).split("\n")
+    spoken = tf.strings.as_string(tf.cast(tf.round(sides), tf.int32))
+    small = found & (sides < size / SMALLEST)
+    return tf.where(small, tf.strings.join([warnings, "\n", before, spoken, after]), warnings)
 
 
 def add_donor(uncoverer, batch):

@@ -14,6 +14,7 @@ from keras_uncover.faces import (
     rank_faces,
 )
 from keras_uncover.geometry import cut_crops
+from keras_uncover.mesh import crop_transform
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.small_faces import MIN_SMALL_PRESENCE, SHARES
 from keras_uncover.uncoverer import align_points
@@ -90,8 +91,8 @@ def find_and_align(photo, find, size, max_faces):
         size: pixels of a crop's side.
 
     Returns: dict of ``boxes`` float32 ``(max_faces, 4)``, ``crops`` ``(max_faces, size, size, 3)`` in [0, 1],
-    ``points`` ``(max_faces, 478, 3)`` in unit coordinates of the crops, and ``count``, int32 scalar: the rows after
-    that many are zero.
+    ``points`` ``(max_faces, 478, 3)`` in unit coordinates of the crops, ``sides`` ``(max_faces,)``, photo pixels that a
+    crop spans, and ``count``, int32 scalar: the rows after that many are zero.
     """
     boxes, points = find(photo)
     boxes, points = boxes[:max_faces], points[:max_faces]
@@ -99,14 +100,16 @@ def find_and_align(photo, find, size, max_faces):
         lambda face: tuple(part[0] for part in align_points(photo, face[None], size)), points,
         fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3))),
     )
-    rows = {"boxes": boxes, "crops": crops, "points": unit}
+    places = crop_transform(points)
+    sides = tf.sqrt(places[:, 0, 0] ** 2 + places[:, 1, 0] ** 2)
+    rows = {"boxes": boxes, "crops": crops, "points": unit, "sides": sides}
     specs = found_specs(size, max_faces)
     return {**{name: pad_rows(value, specs[name].shape) for name, value in rows.items()}, "count": tf.shape(boxes)[0]}
 
 
 def found_specs(size, max_faces):
     """``tf.TensorSpec`` of each thing that ``find_and_align`` answers."""
-    shapes = {"boxes": (4,), "crops": (size, size, 3), "points": (POINTS, 3)}
+    shapes = {"boxes": (4,), "crops": (size, size, 3), "points": (POINTS, 3), "sides": ()}
     specs = {name: tf.TensorSpec((max_faces, *shape)) for name, shape in shapes.items()}
     return {**specs, "count": tf.TensorSpec((), tf.int32)}
 

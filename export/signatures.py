@@ -19,7 +19,7 @@ import json
 import keras
 import tensorflow as tf
 
-from export.answer import NONE, answer_rows, when_any
+from export.answer import NONE, answer_rows, warn_of_small, when_any
 from export.decode import decode_photo
 from export.find import POINTS, find_and_align, find_faces, find_in_crops, found_specs
 from keras_uncover.chips import cut_chips
@@ -103,6 +103,7 @@ class Served:
         empty["verdict"] = tf.where(decoded & (seen["count"] == 0)[:, None] & first, "no_face", "")
         empty["warnings"] = tf.where(decoded & first, "\n".join(self.uncoverer.warnings), "")
         spread = {name: tf.tensor_scatter_nd_update(empty[name], rows, value) for name, value in answers.items()}
+        spread["warnings"] = warn_of_small(spread["warnings"], found, seen["sides"], self.uncoverer.size)
         return {**spread, **self.say_photo(seen), "bbox": seen["boxes"], "found": found, "count": seen["count"]}
 
     def look(self, photo_bytes, max_faces):

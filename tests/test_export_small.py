@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.answer import warn_of_small
 from export.find import find_faces
 from export.small import windows_of
 from keras_uncover.faces import FaceFinder
 from keras_uncover.images import decode_image, read_bytes
 from keras_uncover.small_faces import SHARES, small_windows
+from keras_uncover.uncoverer import SMALL_FACE
 
 FACE = Path(__file__).parent / "data" / "face_0.jpg"
 
@@ -33,6 +35,15 @@ def test_a_small_face_is_found_where_the_library_finds_it():
     assert len(expected) == len(boxes) == 1
     assert np.abs(boxes.numpy()[0] - expected[0].box).max() < 1e-2
     assert np.abs(points.numpy()[0] - expected[0].points).max() < 1e-2
+
+
+def test_an_enlarged_face_is_warned_of_as_the_library_does():
+    sides = tf.constant([[40.4, 300.0], [50.5, 0.0]])
+    found = tf.constant([[True, True], [True, False]])
+    said = warn_of_small(tf.fill((2, 2), "first"), found, sides, 128).numpy()
+    assert said[0, 0].decode() == "first\n" + SMALL_FACE.format(side=40.4, size=128)
+    assert said[1, 0].decode() == "first\n" + SMALL_FACE.format(side=50.5, size=128)
+    assert said[0, 1] == said[1, 1] == b"first"
 
 
 def test_a_photo_of_nobody_has_no_face_in_its_parts_either():
