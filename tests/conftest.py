@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import inspect
 import io
+import os
 import shutil
 from pathlib import Path
 
@@ -20,6 +22,16 @@ LISTED = {
     "p6.jpg": ("p6.jpg", "test"),
     "p7.jpg": ("p7.jpg", "test"),
 }
+
+
+def pytest_collection_modifyitems(items):
+    """On another backend skip the tests that call TensorFlow, themselves or by a fixture: tapes, tf.data, its XLA."""
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        return
+    for item in items:
+        fixtures = [found[-1].func for name in item.fixturenames if (found := item._fixtureinfo.name2fixturedefs.get(name))]
+        if any("tensorflow" in inspect.getsource(code) for code in (item.function, *fixtures)):
+            item.add_marker(pytest.mark.skip(reason="needs the TensorFlow backend"))
 
 
 @pytest.fixture(scope="session")
