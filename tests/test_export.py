@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -172,8 +173,6 @@ def test_an_unknown_preset_is_refused(tmp_path, capsys):
 
 
 def test_without_the_serving_protos_the_way_out_is_said(fake, monkeypatch, tmp_path, capsys):
-    import sys
-
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     assert saved_model.main(["small", str(tmp_path)]) == 1
     assert "Install the extra: pip install 'keras-uncover[serve]', or export with --no-warmup" in capsys.readouterr().err
