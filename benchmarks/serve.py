@@ -129,6 +129,9 @@ def measure_parts(served, door):
         batch |= {"crop": crops, "mask": outputs["mask"], "points": points}
         return uncoverer.reswap({**batch, "donor_points": donor_points / uncoverer.size}, training=False)
 
+    def draw(crops):
+        return [pictures.encode_pictures(crops, kind, "x") for kind in answer.PICTURES]
+
     data = tf.constant(EXAMPLES[0].read_bytes())
     photo, _, _ = decode.decode_photo(data)
     _, points = find.find_faces(photo, finder.detector, finder.mesh)
@@ -140,7 +143,7 @@ def measure_parts(served, door):
         "align": (lambda photo, points: align_points(photo, points, uncoverer.size), (photo, points[:1])),
         "network": (lambda crops: uncoverer.model(crops, training=False), (crops,)),
         "network, donor's mesh and re-swap": (reswap, (crops, unit)),
-        "5 PNG files": (lambda crops: [pictures.encode_pictures(crops, kind, "x") for kind in answer.PICTURES], (crops,)),
+        "5 PNG files": (draw, (crops,)),
     }
     result = {}
     for name, (function, inputs) in steps.items():

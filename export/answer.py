@@ -1,4 +1,4 @@
-"""From aligned faces to answers in the graph: networks, verdict, re-swap, pictures; what ``Uncoverer`` does on the host.
+"""From aligned faces to answers in the graph, networks, verdict, re-swap, pictures: what ``Uncoverer`` does on the host.
 
 A row is one face, ``n`` of them, of any photos. No face, no row: who has none gets ``NONE`` where the rows are spread
 over the places of a batch.
@@ -88,7 +88,8 @@ def add_donor(uncoverer, batch):
     """The recovered donors and, where a face is found in them, the re-swap: ``Uncoverer.swap_again``."""
     points, presence = find_in_crops(batch["donor"], uncoverer.finder.mesh)
     rows = tf.where(~(presence < MIN_PRESENCE))
-    again = {name: tf.gather_nd(value, rows) for name, value in {**batch, "donor_points": points / uncoverer.size}.items()}
+    batch = {**batch, "donor_points": points / uncoverer.size}
+    again = {name: tf.gather_nd(value, rows) for name, value in batch.items()}
     count = tf.shape(presence)[0]
     answer = {name: tf.fill([count], NONE[name]) for name in DONOR_KEYS}
     made = when_any(rows, lambda: swap_again(uncoverer, again), DONOR_KEYS[1:])

@@ -41,9 +41,12 @@ def build_parser():
     parser.add_argument("--out", metavar="DIR", help="write target, donor, mask, re-swap and a figure for each face")
     parser.add_argument("--json", action="store_true", help="write one JSON object a face and line to stdout")
     parser.add_argument("--model", default="keras_uncover", help="its name on the server (default: %(default)s)")
-    parser.add_argument("--batch", type=above_zero, default=4, metavar="N", help="photos a request (default: %(default)s)")
     parser.add_argument(
-        "--timeout", type=above_zero, default=60, metavar="S", help="seconds that one answer may take (default: %(default)s)"
+        "--batch", type=above_zero, default=4, metavar="N", help="photos a request (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--timeout", type=above_zero, default=60, metavar="S",
+        help="seconds that one answer may take (default: %(default)s)",
     )
     parser.add_argument(
         "--max-message", type=above_zero, default=256, metavar="MIB",

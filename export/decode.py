@@ -55,7 +55,8 @@ def refuse(raw, count, container, head):
     """The first rule that a file breaks by what it states: code and message, both "" where it breaks none."""
     area = tf.cast(head.width, tf.uint64) * tf.cast(head.height, tf.uint64)
     dimensions = tf.strings.join([
-        tf.strings.as_string(head.width), " x ", tf.strings.as_string(head.height), " = ", say_thousands(area), " pixels",
+        tf.strings.as_string(head.width), " x ", tf.strings.as_string(head.height), " = ", say_thousands(area),
+        " pixels",
     ])
     least, most = tf.minimum(head.width, head.height), tf.maximum(head.width, head.height)
     broken = [
@@ -88,8 +89,8 @@ def say(rule, received, hint):
 def say_damage(container, count, reason):
     """A refusal of a file that is not whole."""
     received = tf.strings.join([say_thousands(count), " bytes (", reason, ")"])
-    return say(tf.strings.join(["A ", tf.gather(list(NAMES), container), " file must be whole and decodable"]), received,
-               OPEN_AGAIN)
+    rule = tf.strings.join(["A ", tf.gather(list(NAMES), container), " file must be whole and decodable"])
+    return say(rule, received, OPEN_AGAIN)
 
 
 def decode_pixels(data, container, alpha):
@@ -98,7 +99,8 @@ def decode_pixels(data, container, alpha):
     A decoder that fails ends the graph's run, and with it the batch; only a ``Dataset`` can pass its failure over.
     """
     def decode(data, container, alpha):
-        index = tf.where(tf.equal(container, JPEG), 0, tf.where(tf.equal(container, PNG), 1 + tf.cast(alpha, tf.int32), 3))
+        by_alpha = 1 + tf.cast(alpha, tf.int32)
+        index = tf.where(tf.equal(container, JPEG), 0, tf.where(tf.equal(container, PNG), by_alpha, 3))
         return tf.switch_case(index, [
             # The only setting of the two decoders that gives the same pixels as libjpeg's own.
             lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
@@ -121,10 +123,8 @@ def decode_webp(data):
     flags = tf.io.decode_raw(tf.strings.substr(data, 20, 1), tf.uint8)[0]
     extended = tf.equal(tf.strings.substr(data, 12, 4), "VP8X")
     opaque = extended & (flags & ANIMATED > 0) & tf.equal(flags & TRANSPARENT, 0)
-    flagged = tf.strings.join([
-        tf.strings.substr(data, 0, 20), tf.gather([bytes([value]) for value in range(256)], tf.cast(flags | TRANSPARENT, tf.int32)),
-        tf.strings.substr(data, 21, MAX_BYTES),
-    ])
+    flag = tf.gather([bytes([value]) for value in range(256)], tf.cast(flags | TRANSPARENT, tf.int32))
+    flagged = tf.strings.join([tf.strings.substr(data, 0, 20), flag, tf.strings.substr(data, 21, MAX_BYTES)])
     pixels = tf.io.decode_image(tf.where(opaque, flagged, data), expand_animations=False)
     transparent = tf.equal(tf.shape(pixels)[-1], 4) & ~opaque
     return tf.cond(

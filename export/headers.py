@@ -76,20 +76,36 @@ def read_header(raw, container):
 
 
 def read_jpeg(raw):
-    """Walk a JPEG's segments up to its first scan; of the application segments only the first Exif is looked into."""
-    length = tf.size(raw, tf.int64)
+    """A JPEG's size by its first frame header, and its turn by the first Exif segment."""
     first, second = raw[:-1], raw[1:]
     stands_alone = ((second >= 0xD0) & (second <= 0xD7)) | (second <= 0x01) | (second == 0xFF)
     places = tf.where((first == 0xFF) & ~stands_alone)[:, 0]
-    kinds = tf.gather(second, places)
+    frame, exif, damage, scan = walk_jpeg(raw, places)
+    scans = count_scans(raw, places, scan)
+    too_many = tf.strings.join(["it has ", tf.strings.as_string(scans), f" scans, more than {MAX_SCANS}"])
+    sizeless = judge_frame(raw, frame, damage)
+    damage = first_of((tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many))
+    height, width = read_number(raw, frame[0] + 1, 2), read_number(raw, frame[0] + 3, 2)
+    return header(width, height, sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))
+
+
+def walk_jpeg(raw, places):
+    """Walk the segments up to the first scan.
+
+    Args:
+        places: int64, where a byte FF is followed by a marker that carries a segment, ascending.
+
+    Returns: int64 start and end of the first frame header and of the first block of EXIF, ``(2,)`` each, zeros where
+    there is none; what is wrong with the segments, or ""; where the first scan's header ends, 0 where none was met.
+    """
+    length = tf.size(raw, tf.int64)
 
     def step(place, count, frame, exif, damage, scan):
         index = tf.searchsorted(places, [place])[0]
         there = index < tf.size(places)
-        index = tf.minimum(index, tf.maximum(tf.size(places) - 1, 0))
+        # Slices, unlike a gather, may lie beyond the end.
         at = tf.where(there, tf.reduce_sum(places[index : index + 1]), length)
-        marker = tf.cast(read_number(raw, at + 1, 1), tf.int32)
-        size = read_number(raw, at + 2, 2)
+        marker, size = read_number(raw, at + 1, 1), read_number(raw, at + 2, 2)
         end = at + 2 + size
         damage = first_of(
             (~there | (at + 4 > length), "it ends before its pixels begin"),
@@ -105,11 +121,15 @@ def read_jpeg(raw):
         return end, count + 1, frame, exif, damage, tf.where(sound & (marker == 0xDA), end, 0)
 
     none = tf.zeros([2], tf.int64)
-    _, _, frame, exif, damage, scan = tf.while_loop(
+    return tf.while_loop(
         lambda place, count, frame, exif, damage, scan: (scan == 0) & tf.equal(damage, ""), step,
         (tf.constant(2, tf.int64), tf.constant(0), none, none, tf.constant(""), tf.constant(0, tf.int64)),
         parallel_iterations=1,
-    )
+    )[2:]
+
+
+def judge_frame(raw, frame, damage):
+    """Why a JPEG's size is unknown, or "": its frame header cannot be read, or damage came before it."""
     found = frame[0] > 0
     marker, bits = read_number(raw, frame[0] - 3, 1), read_number(raw, frame[0], 1)
     known = tf.reduce_any(marker == tf.constant(list(JPEG_CODINGS), tf.int64)) & (bits == 8)
@@ -117,52 +137,27 @@ def read_jpeg(raw):
         "its coding (marker ", say_hex(tf.cast(marker, tf.uint8)[None]), ", ", tf.strings.as_string(bits),
         f" bits) is not 8-bit {', '.join(JPEG_CODINGS.values())}",
     ])
-    sizeless = first_of(
+    return first_of(
         (found & (frame[1] - frame[0] < 6), "its frame header is cut"),
         (found & ~known, coding),
         (found, ""),
         (tf.not_equal(damage, ""), damage),
         (True, "it states no size"),
     )
+
+
+def count_scans(raw, places, scan):
+    """How many scans a JPEG has, from where the first one's header ends to the end of the picture; int64 scalar."""
+    kinds = tf.gather(raw, places + 1)
     ends = tf.boolean_mask(places, (kinds == 0xD9) & (places >= scan))
-    stop = tf.reduce_min(tf.concat([ends, length[None]], 0))
-    scans = 1 + tf.math.count_nonzero((kinds == 0xDA) & (places >= scan) & (places < stop))
-    too_many = tf.strings.join(["it has ", tf.strings.as_string(scans), f" scans, more than {MAX_SCANS}"])
-    damage = first_of((tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many))
-    height, width = read_number(raw, frame[0] + 1, 2), read_number(raw, frame[0] + 3, 2)
-    return header(width, height, sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))
+    stop = tf.reduce_min(tf.concat([ends, tf.size(raw, tf.int64)[None]], 0))
+    return 1 + tf.math.count_nonzero((kinds == 0xDA) & (places >= scan) & (places < stop))
 
 
 def read_png(raw):
-    """Walk a PNG's chunks; the last eXIf one tells the turn."""
-    length = tf.size(raw, tf.int64)
-
-    def step(place, count, exif, key, damage, done):
-        size = read_number(raw, place, 4)
-        start, end = place + 8, place + 8 + size
-        kind = raw[place + 4 : place + 8]
-        known = [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"]
-        header_chunk, palette, transparent, pixels, last, turned = (holds(raw, place + 4, name) for name in known)
-        critical = tf.reduce_sum(tf.cast(kind[:1], tf.int32)) & 0x20 == 0
-        shown = say_escaped(kind)
-        damage = first_of(
-            (place + 12 > length, "it ends before its last chunk"),
-            (end + 4 > length, tf.strings.join(["its chunk b'", shown, "' does not fit into the file"])),
-            (critical & ~(header_chunk | palette | pixels | last),
-             tf.strings.join(["it needs a chunk b'", shown, "', which is not part of PNG"])),
-            ((count + 1 >= MAX_CHUNKS) & ~last, f"it has more than {MAX_CHUNKS} chunks"),
-        )
-        sound = tf.equal(damage, "")
-        exif = tf.where(sound & turned, tf.stack([start, end]), exif)
-        return end + 4, count + 1, exif, key | (sound & transparent), damage, sound & last
-
-    _, _, exif, key, damage, _ = tf.while_loop(
-        lambda place, count, exif, key, damage, done: ~done & tf.equal(damage, ""), step,
-        (tf.constant(len(PNG_SIGNATURE), tf.int64), tf.constant(0), tf.zeros([2], tf.int64), tf.constant(False),
-         tf.constant(""), tf.constant(False)),
-        parallel_iterations=1,
-    )
-    whole = (length >= 33) & holds(raw, 8, b"\0\0\0\x0dIHDR")
+    """A PNG's size by its header, and its turn by the last eXIf chunk."""
+    exif, key, damage = walk_png(raw)
+    whole = (tf.size(raw) >= 33) & holds(raw, 8, b"\0\0\0\x0dIHDR")
     sizeless = tf.where(whole, "", "its header is cut")
     bits, colour = read_number(raw, 24, 1), read_number(raw, 25, 1)
     unreadable_key = key & (bits == 16) & (colour == 2)
@@ -171,6 +166,40 @@ def read_png(raw):
     alpha = key | (colour == 4) | (colour == 6)
     turn = exif_turn(raw[exif[0] : exif[1]])
     return header(read_number(raw, 16, 4), read_number(raw, 20, 4), sizeless, damage, turn, alpha)
+
+
+def walk_png(raw):
+    """Walk the chunks.
+
+    Returns: int64 start and end of the last block of EXIF, ``(2,)``, zeros where there is none; whether there is a
+    chunk for transparency; what is wrong with the chunks, or "".
+    """
+    length = tf.size(raw, tf.int64)
+
+    def step(place, count, exif, key, damage, done):
+        size = read_number(raw, place, 4)
+        start, end = place + 8, place + 8 + size
+        names = [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf"]
+        *pixels, transparent, turned = (holds(raw, place + 4, name) for name in names)
+        last, shown = pixels[3], say_escaped(raw[place + 4 : place + 8])
+        critical = read_number(raw, place + 4, 1) & 0x20 == 0
+        damage = first_of(
+            (place + 12 > length, "it ends before its last chunk"),
+            (end + 4 > length, tf.strings.join(["its chunk b'", shown, "' does not fit into the file"])),
+            (critical & ~tf.reduce_any(pixels),
+             tf.strings.join(["it needs a chunk b'", shown, "', which is not part of PNG"])),
+            ((count + 1 >= MAX_CHUNKS) & ~last, f"it has more than {MAX_CHUNKS} chunks"),
+        )
+        sound = tf.equal(damage, "")
+        exif = tf.where(sound & turned, tf.stack([start, end]), exif)
+        return end + 4, count + 1, exif, key | (sound & transparent), damage, sound & last
+
+    return tf.while_loop(
+        lambda place, count, exif, key, damage, done: ~done & tf.equal(damage, ""), step,
+        (tf.constant(len(PNG_SIGNATURE), tf.int64), tf.constant(0), tf.zeros([2], tf.int64), tf.constant(False),
+         tf.constant(""), tf.constant(False)),
+        parallel_iterations=1,
+    )[2:5]
 
 
 def read_webp(raw):

@@ -1,11 +1,11 @@
-"""Write the network of a version, its signature ``crops``, as ONNX, and measure how far ONNX Runtime is from TensorFlow.
+"""Write the network of a version, its signature ``crops``, as ONNX, and measure ONNX Runtime against TensorFlow.
 
     python -m pip install ".[onnx]"
     python -m export.onnx served/keras_uncover/1 crops.onnx
 
-Finding and aligning faces, verdict, re-swap and PNG are not in it: crops go in, as ``keras_uncover.uncoverer.align_faces``
-cuts them, and tensors come out. The other signatures cannot be written: ONNX has no decoders of files, and none of the
-loops around them. exit codes: 0 written and alike, 1 not.
+Finding and aligning faces, verdict, re-swap and PNG are not in it: crops go in, as
+``keras_uncover.uncoverer.align_faces`` cuts them, and tensors come out. The other signatures cannot be written: ONNX
+has no decoders of files. exit codes: 0 written and alike, 1 not.
 """
 
 import argparse

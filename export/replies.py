@@ -1,4 +1,4 @@
-"""From a server's reply to what ``Uncoverer`` would have answered: the same ``Result``, so the same JSON and pictures."""
+"""From a server's reply to what ``Uncoverer`` would have answered: the same ``Result``, so the same JSON and files."""
 
 import hashlib
 import json

@@ -1,14 +1,14 @@
 """The SavedModel's five signatures, all on one road: bytes, photo, faces, answers.
 
-===================  =============================================  =====================================================
+===================  =============================================  ====================================================
 signature            in                                             out, first axis as in the input
-===================  =============================================  =====================================================
+===================  =============================================  ====================================================
 ``serving_default``  ``photo_bytes`` string ``(n,)``                the main face's answer of each photo
 ``faces``            ``photo_bytes`` string ``(n,)``                answers for up to 8 faces a photo, largest first
 ``detect``           ``photo_bytes`` string ``(n,)``                the main face's score and box; no decoder runs
 ``crops``            ``crops`` float32 ``(n, size, size, 3)``       the network's outputs as tensors
 ``embed``            ``crops`` float32 ``(n, size, size, 3)``       the judge's descriptor of who is on each crop
-===================  =============================================  =====================================================
+===================  =============================================  ====================================================
 
 A photo that is refused, or has no face, spoils no batch: ``error`` says why, ``found`` is false, its other fields hold
 nothing (numbers -1, text empty). Names and shapes are fixed by ``tests/data/signatures.json``.

@@ -21,11 +21,10 @@ def choose_version(folder, version=None):
     if version is None:
         return max(versions(folder), default=0) + 1
     if version < 1:
-        raise ExportError(f"A version is a whole number from 1 on; received {version}. Leave --version out for the next.")
+        raise ExportError(f"A version is a whole number from 1 on; received {version}. Leave it out for the next one.")
     if version in versions(folder):
-        raise ExportError(
-            f"A version is never overwritten; {Path(folder) / str(version)} exists. Leave --version out for the next one."
-        )
+        place = Path(folder) / str(version)
+        raise ExportError(f"A version is never overwritten; {place} exists. Leave --version out for the next one.")
     return version
 
 

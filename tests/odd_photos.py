@@ -18,7 +18,8 @@ def turns(picture):
     for turn, transpose in STORED.items():
         exif = Image.Exif()
         exif[0x0112] = turn
-        files[f"turn_{turn}.png"] = save(picture if transpose is None else picture.transpose(transpose), "PNG", exif=exif)
+        stored = picture if transpose is None else picture.transpose(transpose)
+        files[f"turn_{turn}.png"] = save(stored, "PNG", exif=exif)
     return files
 
 

@@ -32,7 +32,7 @@ NOBODY = {
 
 @pytest.fixture
 def rest():
-    """Starts REST servers that answer by a function ``(path, body) -> (code, JSON)``; gives ``(url, requests seen)``."""
+    """Starts REST servers that answer by a function of path and number; gives ``(url, requests seen)``."""
     servers = []
 
     def start(function):
@@ -185,7 +185,7 @@ def test_a_model_that_is_too_old_is_told():
 
 
 def test_a_refusal_is_taken_apart_as_the_gate_made_it():
-    error = ImageError("An image has at most 50,000,000 pixels", "20000 x 20000 = 400,000,000 pixels", "Crop or shrink it.")
+    error = ImageError("An image has at most 50,000,000 pixels", "2 x 3 = 6 pixels (or so). So", "Crop or shrink it.")
     reply = {**NOBODY, "error": [str(error).encode()], "error_code": [b"too_many_pixels"]}
     with pytest.raises(ImageError) as caught:
         read_reply(reply, 0, "a.jpg", b"")

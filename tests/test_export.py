@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,8 +54,9 @@ def test_what_belongs_to_a_version_travels_with_it(served):
     extra = served / "1" / "assets.extra"
     record = json.loads((extra / "export.json").read_text())
     files = sorted(path for path in (served / "1").rglob("*") if path.is_file() and path.name != "export.json")
-    hashes = {path.relative_to(served / "1").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    assert record["files"] == hashes
+    assert record["files"] == {
+        path.relative_to(served / "1").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
     assert load_verified(extra / "preset") == load_verified(preset_folder("small"))
     assert (extra / "preset" / "card.md").read_bytes() == (preset_folder("small") / "card.md").read_bytes()
     assert "MIT" in (extra / "LICENSE").read_text()
@@ -172,11 +174,9 @@ def test_an_unknown_preset_is_refused(tmp_path, capsys):
 
 
 def test_without_the_serving_protos_the_way_out_is_said(fake, monkeypatch, tmp_path, capsys):
-    import sys
-
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     assert saved_model.main(["small", str(tmp_path)]) == 1
-    assert "Install the extra: pip install 'keras-uncover[serve]', or export with --no-warmup" in capsys.readouterr().err
+    assert "pip install 'keras-uncover[serve]', or export with --no-warmup" in capsys.readouterr().err
     assert names(tmp_path) == []
     assert saved_model.main(["small", str(tmp_path), "--no-warmup"]) == 0
     assert "tf_serving_warmup_requests" not in names(tmp_path / "1" / "assets.extra")
@@ -257,7 +257,7 @@ def test_the_check_loads_what_was_written_and_compares_it(tmp_path, monkeypatch)
 
 def test_verdicts_are_those_of_the_host():
     scores = np.unique(np.concatenate([np.linspace(0, 1, 101), [0.3, 0.7, 0.1 + 0.2]])).astype("float32")
-    scores = np.concatenate([scores, np.nextafter(scores, np.float32(0)), np.nextafter(scores, np.float32(1)).clip(0, 1)])
+    scores = np.concatenate([scores, *(np.nextafter(scores, np.float32(end)) for end in (0, 1))])
     for threshold, band in ((0.5, None), (0.7, (0.3, 0.7)), (0.3, (0.3, 0.3)), (0.0, None), (1.0, None)):
         ours = decide(tf.constant(scores), threshold, band).numpy()
         assert [verdict.decode() for verdict in ours] == [

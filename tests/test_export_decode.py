@@ -56,7 +56,7 @@ def animation(flags, place, frame, canvas=(40, 30)):
         return value.to_bytes(3, "little")
 
     width, height, body = frame
-    part = three(place[0] // 2) + three(place[1] // 2) + three(width - 1) + three(height - 1) + three(100) + b"\0" + body
+    part = b"".join(map(three, (place[0] // 2, place[1] // 2, width - 1, height - 1, 100))) + b"\0" + body
     whole = b"WEBPVP8X" + struct.pack("<I", 10) + bytes([flags, 0, 0, 0]) + three(canvas[0] - 1) + three(canvas[1] - 1)
     whole += b"ANIM" + struct.pack("<I", 6) + bytes(6) + 2 * (b"ANMF" + struct.pack("<I", len(part)) + part)
     return b"RIFF" + struct.pack("<I", len(whole)) + whole
@@ -72,7 +72,8 @@ def colours():
     cmyk = save(blocks(4, "CMYK"), "JPEG")
     adobe = cmyk.index(b"\xff\xee\0\x0eAdobe")
     yield from WHOLE.items()
-    for mode, container in (("RGBA", "PNG"), ("RGBA", "WEBP"), ("LA", "PNG"), ("L", "PNG"), ("1", "PNG"), ("L", "JPEG")):
+    modes = {"PNG": ("RGBA", "LA", "L", "1"), "WEBP": ("RGBA",), "JPEG": ("L",)}
+    for container, mode in [(container, mode) for container in modes for mode in modes[container]]:
         yield f"{mode} {container}", save(rgba.convert(mode), container)
     yield "lossless WebP with alpha", save(rgba, "WEBP", lossless=True, exact=True)
     yield "palette", save(blocks(3, "RGB").quantize(16), "PNG")
@@ -228,7 +229,8 @@ def test_a_bad_file_spoils_no_batch():
             pixels, code, _ = decode_photo(data)
             return tf.shape(pixels)[:2], code
 
-        return tf.map_fn(look, photos, fn_output_signature=(tf.TensorSpec((2,), tf.int32), tf.TensorSpec((), tf.string)))
+        specs = tf.TensorSpec((2,), tf.int32), tf.TensorSpec((), tf.string)
+        return tf.map_fn(look, photos, fn_output_signature=specs)
 
     cut = WHOLE["JPEG"][:3000]
     shapes, codes = sizes([WHOLE["PNG"], b"", cut, WHOLE["JPEG"], b"junk", huge_png(20_000, 20_000), WHOLE["WebP"]])
