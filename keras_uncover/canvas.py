@@ -3,15 +3,18 @@
 import keras
 import numpy as np
 
-MIN_CANVAS = 512
+MIN_CANVAS, MAX_SQUARE = 512, 4096
 
 
 class Compiled(keras.Model):
-    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share."""
+    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share.
 
-    def __init__(self, function):
+    network: the model that the function calls.
+    """
+
+    def __init__(self, function, network):
         super().__init__(name="compiled")
-        self.function = function
+        self.function, self.network = function, network
 
     def call(self, inputs):
         return self.function(*inputs)
@@ -22,9 +25,10 @@ class Compiled(keras.Model):
 
 
 def lay_on_canvas(photo):
-    """Check a photo and lay it on a black canvas whose sides are powers of two, so that few shapes are compiled.
+    """Check a photo and lay it on a black square whose side is a power of two, so that few shapes are compiled.
 
-    Outside of a photo a finder of faces reads zeros anyway.
+    Outside of a photo a finder of faces reads zeros anyway. Beyond ``MAX_SQUARE`` the sides differ, as a square around a
+    long photo would be too large.
 
     Returns: uint8 ``(1, canvas height, canvas width, 3)`` and the photo's height and width.
     """
@@ -36,6 +40,8 @@ def lay_on_canvas(photo):
         )
     height, width = photo.shape[:2]
     sides = [max(MIN_CANVAS, 1 << (side - 1).bit_length()) for side in (height, width)]
+    if max(sides) <= MAX_SQUARE:
+        sides = 2 * [max(sides)]
     canvas = np.zeros((1, *sides, 3), np.uint8)
     canvas[0, :height, :width] = photo
     return canvas, (height, width)
