@@ -9,10 +9,10 @@ MIN_CANVAS, MAX_SQUARE = 512, 4096
 class Compiled(keras.Model):
     """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share.
 
-    network: the model that the function calls, if it does.
+    network: the model that the function calls.
     """
 
-    def __init__(self, function, network=None):
+    def __init__(self, function, network):
         super().__init__(name="compiled")
         self.function, self.network = function, network
 
@@ -27,8 +27,8 @@ class Compiled(keras.Model):
 def lay_on_canvas(photo):
     """Check a photo and lay it on a black square whose side is a power of two, so that few shapes are compiled.
 
-    Outside of a photo a finder of faces reads zeros anyway. Beyond ``MAX_SQUARE`` the sides differ, as a square around
-    a long photo would be too large.
+    Outside of a photo a finder of faces reads zeros anyway. Beyond ``MAX_SQUARE`` the sides differ, as a square around a
+    long photo would be too large.
 
     Returns: uint8 ``(1, canvas height, canvas width, 3)`` and the photo's height and width.
     """

@@ -13,14 +13,12 @@ from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
 from keras_uncover.models.face_detector import build_face_detector
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.models.face_mesh import build_face_mesh
-from keras_uncover.small_faces import MIN_SMALL_PRESENCE, pick_small, small_windows
+from keras_uncover.small_faces import MIN_SMALL_PRESENCE, WINDOWS, fill_up, pick_small, small_windows
 from keras_uncover.weights import load_weights
 
 PRESETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets")
 # Looked at with the mesh in one photo.
 MAX_CANDIDATES = 16
-# Shown to the detector at a time where parts of a photo are looked at.
-WINDOWS = 8
 MIN_PRESENCE = 0.5
 SAME_MESH_IOU = 0.5
 SAME_MESH_COVER = 0.5
@@ -157,10 +155,10 @@ class FaceFinder:
         self.detector, self.mesh = build_face_detector(), build_face_mesh()
         for model in (self.detector, self.mesh):
             load_weights(model, os.path.join(presets, model.name))
-        # Two programs, compiled for each size of canvas; more would be more to compile for each.
+        # Few programs, compiled for each size of canvas, the last only where a second look is taken.
         self._seek = Compiled(self._seek_faces, self.detector)
         self._read = Compiled(self._read_points, self.mesh)
-        self._part = Compiled(lambda photo, matrices: cut_crops(photo[0], matrices, DETECTOR_SIZE, border="zero"))
+        self._seek_closer = Compiled(self._seek_in_windows, self.detector)
 
     def find(self, photo, max_faces=8, small=False):
         """Find the faces in a photo.
@@ -178,32 +176,14 @@ class FaceFinder:
         """
         if not 1 <= max_faces <= MAX_CANDIDATES:
             raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
-        canvas, (height, width) = lay_on_canvas(photo)
-        matrices = ops.convert_to_numpy(letterbox_matrices(height, width))
-        places, scores = self._seek.run(canvas, matrices)
-        faces = self._confirm(canvas, (height, width), places[scores > 0], scores[scores > 0], max_faces)
-        return faces or (self._find_small(canvas, (height, width), max_faces) if small else [])
+        canvas, size = lay_on_canvas(photo)
+        places, scores = self._seek.run(canvas, ops.convert_to_numpy(letterbox_matrices(*size)))
+        faces = self._confirm(canvas, size, places[scores > 0], scores[scores > 0], MIN_PRESENCE)
+        for windows in small_windows(*size) if small else ():
+            faces = faces or self._confirm(canvas, size, *self._look_closer(canvas, windows), MIN_SMALL_PRESENCE)
+        return faces[:max_faces]
 
-    def _find_small(self, canvas, size, max_faces):
-        """Faces that are too small for a view of the whole photo: look at parts of it, each as large as that view."""
-        for windows in small_windows(*size):
-            starts = range(0, len(windows), WINDOWS)
-            seen = [self._seen_in(canvas, windows[start : start + WINDOWS]) for start in starts]
-            regressors, logits = (np.concatenate(parts) for parts in zip(*seen))
-            places, scores = pick_small(regressors, logits, windows)
-            faces = self._confirm(canvas, size, places, scores, max_faces, MIN_SMALL_PRESENCE)
-            if faces:
-                return faces
-        return []
-
-    def _seen_in(self, canvas, windows):
-        """The detector's answers to some windows; fewer than a batch are filled up, so that one shape is compiled."""
-        views = [self._part.run(canvas, window[None]) for window in windows]
-        views += [np.zeros_like(views[0])] * (WINDOWS - len(views))
-        seen = self.detector.predict_on_batch(np.concatenate(views))
-        return seen["regressors"][: len(windows)], seen["logits"][: len(windows)]
-
-    def _confirm(self, canvas, size, places, scores, max_faces, min_presence=MIN_PRESENCE):
+    def _confirm(self, canvas, size, places, scores, min_presence):
         """The candidates in which the mesh, too, sees a face, as a list of ``Face``, the largest first."""
         if not len(scores):
             return []
@@ -212,7 +192,14 @@ class FaceFinder:
         each = [self._read.run(canvas, region[None]) for region in regions]
         points, presence = (np.concatenate(parts) for parts in zip(*each))
         faces = _as_faces(rank_faces(size, points, presence, scores))
-        return [face for face in faces if face.presence >= min_presence][:max_faces]
+        return [face for face in faces if face.presence >= min_presence]
+
+    def _look_closer(self, canvas, windows):
+        """Candidates in windows of the photo; see ``pick_small``."""
+        full = fill_up(windows)
+        seen = [self._seek_closer.run(canvas, full[k : k + WINDOWS]) for k in range(0, len(full), WINDOWS)]
+        regressors, logits = (np.concatenate(parts)[: len(windows)] for parts in zip(*seen))
+        return pick_small(regressors, logits, windows)
 
     def points_in(self, photo, matrices):
         """Mesh points of known regions of a photo, in one batch.
@@ -228,6 +215,10 @@ class FaceFinder:
     def _seek_faces(self, photo, matrices):
         seen = self.detector(letterboxes(photo[0], matrices))
         return place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
+
+    def _seek_in_windows(self, photo, windows):
+        seen = self.detector(cut_crops(photo[0], windows, DETECTOR_SIZE, border="zero"))
+        return seen["regressors"], seen["logits"]
 
     def _read_points(self, photo, matrices):
         answer = self.mesh(cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))

@@ -8,6 +8,7 @@ from keras_uncover.geometry import transform_points
 
 # Sides of the windows over the photo's longer side. The detector wants a face of a tenth of its view or more.
 SHARES = (0.5, 0.25)
+WINDOWS = 8  # shown to the detector at a time
 STEP = 0.5  # of a window's side: each face up to half a window is whole in one of them
 # Parts of a photo hold more that looks like a face than the whole does, so the mesh must be surer.
 MIN_SMALL_PRESENCE = 0.9
@@ -33,6 +34,12 @@ def window_starts(side, length):
         return [(length - side) / 2]
     count = int(np.ceil((length - side) / (STEP * side) - 1e-9)) + 1
     return np.linspace(0.0, length - side, count)
+
+
+def fill_up(windows):
+    """Windows ``(n, 2, 3)``, the last repeated until ``n`` is a multiple of ``WINDOWS``: one shape to compile."""
+    missing = -len(windows) % WINDOWS
+    return np.concatenate([windows, np.repeat(windows[-1:], missing, axis=0)])
 
 
 def pick_small(regressors, logits, windows):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from keras_uncover import detections
 from keras_uncover.faces import FaceFinder, find_faces, letterbox_matrices, letterboxes, place_faces, rank_faces
-from keras_uncover.small_faces import MIN_SMALL_PRESENCE, pick_small, small_windows, windows_of
+from keras_uncover.small_faces import MIN_SMALL_PRESENCE, fill_up, pick_small, small_windows, windows_of
 
 DATA = Path(__file__).parent / "data"
 
@@ -244,6 +244,13 @@ def test_windows_cover_the_photo_and_overlap_by_half():
         for axis in (0, 1):
             assert np.diff(np.unique(low[:, axis])).max() <= side / 2 + 1e-3
     assert len(large) == 3 * 2 and len(small) == 7 * 4
+
+
+def test_windows_are_filled_up_to_whole_batches():
+    windows = windows_of(250.0, 600, 1000)
+    full = fill_up(windows[:13])
+    assert len(full) == 16 and (full[:13] == windows[:13]).all() and (full[13:] == windows[12]).all()
+    assert len(fill_up(windows[:8])) == 8
 
 
 def test_a_window_longer_than_an_edge_is_laid_around_its_middle():
