@@ -1,4 +1,4 @@
-"""A calibration at work: in the answers, in the export, and refused where it is not of the weights beside it."""
+"""A calibration at work: in the answers, and refused where it is not of the weights beside it."""
 
 import copy
 import json
@@ -85,16 +85,6 @@ def test_predict_gives_the_calibrated_score_and_changes_nothing_else(plain, cali
     assert np.abs(after["p_fake"] - before["p_fake"]).min() > 0.05
     for name in set(before) - {"p_fake"}:
         np.testing.assert_allclose(after[name], before[name], atol=1e-6, err_msg=name)
-
-
-def test_an_export_gives_the_calibrated_score(calibrated, tmp_path):
-    tf = pytest.importorskip("tensorflow")
-    from export.saved_model import export
-
-    folder = export(calibrated[0], tmp_path / "served")
-    served = tf.saved_model.load(str(folder)).signatures["crops"](crops=tf.constant(crops()))
-    expected = Uncoverer.from_preset(calibrated[0]).predict(crops())["p_fake"]
-    np.testing.assert_allclose(served["p_fake"][:, 0], expected, atol=1e-5)
 
 
 def test_threshold_band_and_rates_are_the_presets_own(calibrated):
