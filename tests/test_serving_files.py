@@ -42,7 +42,7 @@ def test_monitoring_is_on():
 
 @pytest.mark.parametrize("line", [
     "image: tensorflow/serving:2.20.0", '- "127.0.0.1:8500:8500"', '- "127.0.0.1:8501:8501"', 'user: "65534:65534"',
-    "read_only: true", "mem_limit: 4g", "- ALL", "- no-new-privileges:true", '- "./:/config:ro"',
+    "read_only: true", "mem_limit: 6g", "- ALL", "- no-new-privileges:true", '- "./:/config:ro"',
 ])
 def test_the_compose_file_keeps_the_server_to_itself(line):
     assert line in lines("compose.yaml")
