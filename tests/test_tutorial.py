@@ -37,7 +37,7 @@ def test_every_command_runs(tmp_path, portraits):
         command.chmod(0o755)
     environment = {**os.environ, **SMALL, "PHOTOS": str(portraits / "list.csv"), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    done = 0
+    done, calibrated = 0, True
     for block in blocks():
         if block.startswith("export PHOTOS="):
             continue
@@ -45,12 +45,18 @@ def test_every_command_runs(tmp_path, portraits):
             environment["PHOTOS"] = str(portraits)  # photos themselves; a list is for the shards
         shell = ["bash", "-e", "-u", "-c", block]
         run = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert run.returncode == 0, f"{block}\n{run.stdout[-2000:]}\n{run.stderr[-4000:]}"
+        if "--calibrate" in block and run.returncode:
+            # So short a training may rank two people's photos the wrong way round; then the command must say so.
+            assert "Train the network first" in run.stderr
+            calibrated = False
+        else:
+            assert run.returncode == 0, f"{block}\n{run.stdout[-2000:]}\n{run.stderr[-4000:]}"
         done += 1
     assert done == 7
     assert json.loads((tmp_path / "numbers.json").read_text())["n_people"] == 2
     assert {path.stem for path in (tmp_path / "figures").glob("*.png")} >= {"roc", "families", "examples"}
     with open(tmp_path / "answers.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) >= 6 and all(row["error_rates_split"] == "test" for row in rows if row["verdict"] != "no_face")
+    split = "test" if calibrated else ""
+    assert len(rows) >= 6 and all(row["error_rates_split"] == split for row in rows if row["verdict"] != "no_face")
     assert (tmp_path / "served" / "1" / "saved_model.pb").is_file()
