@@ -106,7 +106,7 @@ def choose_strategy(options):
             tf.tpu.experimental.initialize_tpu_system(resolver)
         except (ValueError, tf.errors.OpError) as error:
             raise strategies.StrategyError(
-                f"--strategy tpu needs a TPU and tensorflow-tpu; received: {error} Use KERAS_BACKEND=jax with jax[tpu], "
+                f"--strategy tpu needs a TPU and tensorflow-tpu; received: {str(error).splitlines()[0]:.120} Use KERAS_BACKEND=jax with jax[tpu], "
                 "or leave --strategy out."
             ) from error
         strategy = tf.distribute.TPUStrategy(resolver)

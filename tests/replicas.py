@@ -1,6 +1,6 @@
 """The same steps on one replica and on two: how far losses and weights are apart, as JSON on stdout.
 
-    python tests/replicas.py PRESET
+    python tests/replicas.py TASK
 
 Two logical CPU devices must be asked for before TensorFlow starts, hence a process of its own.
 """
@@ -15,19 +15,18 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
-from made_up_batches import make_batch  # noqa: E402
+from made_up_batches import SMALLEST, for_task, make_batch  # noqa: E402
 
 import train_keras  # noqa: E402
 from keras_uncover import strategies, training  # noqa: E402
-from keras_uncover.config import model_config  # noqa: E402
 
 STEPS, PER_EPOCH = 12, 4
 
 
-def fit(preset, strategy, per_call):
+def fit(task, strategy, per_call):
     """Losses of every epoch, and the weights after all."""
     options = train_keras.parse_arguments(
-        ["shards", "run", "--preset", preset, "--strategy", strategy, "--batch-size", "6", "--steps", str(STEPS),
+        ["shards", "run", "--task", task, "--strategy", strategy, "--batch-size", "6", "--steps", str(STEPS),
          "--steps-per-epoch", str(PER_EPOCH), "--steps-per-execution", str(per_call), "--deterministic"]
     )
     plan = training.Plan.of(STEPS, None, PER_EPOCH, batch_size=6, per_call=per_call)
@@ -35,7 +34,7 @@ def fit(preset, strategy, per_call):
     strategies.check_replicas(options, replicas)
     with scope:
         model = train_keras.build(options, plan)
-    batches = [make_batch(model_config(preset), 6, seed) for seed in range(STEPS)]
+    batches = [for_task(make_batch(SMALLEST, 6, seed), task) for seed in range(STEPS)]
     stacked = tf.nest.map_structure(lambda *values: np.stack(values), *batches)
     data = tf.data.Dataset.from_tensor_slices(stacked)
     calls = [training.ValidateAverages()]
@@ -44,11 +43,12 @@ def fit(preset, strategy, per_call):
     return replicas, history.history, model.get_weights()
 
 
-def main(preset):
+def main(task):
+    train_keras.config.model_config = lambda name: SMALLEST
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    ones, logs, weights = fit(preset, "one", 1)
-    twos, other_logs, other_weights = fit(preset, "mirrored", 4)
+    ones, logs, weights = fit(task, "one", 1)
+    twos, other_logs, other_weights = fit(task, "mirrored", 4)
     losses = [key for key in logs if key.endswith("loss")]
     print(json.dumps({
         "replicas": [ones, twos],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("jax")
+pytestmark = pytest.mark.slow
 
 from keras_uncover.presets import build_from_folder  # noqa: E402
 
@@ -62,7 +63,6 @@ def test_what_jax_trained_answers_alike_under_tensorflow(trained):
     assert np.mean(np.array(moved) > 0) > 0.9
 
 
-@pytest.mark.slow
 def test_a_run_under_jax_goes_on_to_the_bit(trained, bank, tmp_path):
     """Its second epoch is taken away: what a process that was killed in it leaves."""
     import shutil
@@ -75,7 +75,6 @@ def test_a_run_under_jax_goes_on_to_the_bit(trained, bank, tmp_path):
     assert set(whole) == set(again) and all(np.array_equal(whole[name], again[name]) for name in whole)
 
 
-@pytest.mark.slow
 def test_a_reconstructor_of_jax_is_exported_by_tensorflow(bank, tmp_path):
     from export.saved_model import main as export
 
@@ -94,7 +93,6 @@ def test_a_reconstructor_of_jax_is_exported_by_tensorflow(bank, tmp_path):
     assert np.abs(served["p_fake"].numpy() - np.load(tmp_path / "answers" / "p_fake.npy")).max() < 1e-5
 
 
-@pytest.mark.slow
 def test_two_hosts_train_what_one_trains(bank, tmp_path):
     """Two processes on loopback, half of every batch each, beside one process that makes both halves."""
     with socket.socket() as free:

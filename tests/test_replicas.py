@@ -10,18 +10,16 @@ import pytest
 import train_keras
 from keras_uncover.strategies import StrategyError
 
-LOSSES = {"loss", *(f"{name}_loss" for name in ("p_fake", "mask", "target", "donor", "flow", "seen"))}
 
-
-@pytest.mark.parametrize("preset", ["tiny", pytest.param("small", marks=pytest.mark.slow)])
-def test_two_replicas_agree_with_one(preset):
-    command = [sys.executable, str(Path(__file__).parent / "replicas.py"), preset]
+def test_two_replicas_agree_with_one():
+    """A classifier at 32 px; two replicas take four steps an execution. docs/training.md says what larger ones do."""
+    command = [sys.executable, str(Path(__file__).parent / "replicas.py"), "classify"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout.splitlines()[-1])
     assert report["replicas"] == [1, 2] and report["fell"]
     # Losses of training and of the averaged weights in validation.
-    assert set(report["losses"]) >= LOSSES | {f"val_{name}" for name in LOSSES}
+    assert set(report["losses"]) == {"loss", "val_loss"}
     assert report["logs_apart"] < 1e-5 and report["weights_apart"] < 1e-5, report
 
 
