@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
 # Requests of each size; the first answer has warmed everything up before.
-ROUNDS = {1: 40, 4: 10, 16: 4}
+ROUNDS = {1: 30, 4: 8, 16: 3}
 DOORS = ("python", "saved_model", "grpc", "rest", "parts")
 
 

@@ -50,8 +50,10 @@ def networks(uncoverer):
 
 def convert(model, shape):
     """Bytes of the LiteRT file of a model for one input shape."""
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]  # What is not held by it would not be stored.
     function = tf.function(lambda x: model(x, training=False), input_signature=[tf.TensorSpec(shape)], autograph=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], model)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], module)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_types = [tf.float16]
     return converter.convert()
@@ -95,7 +97,7 @@ def main(arguments=None):
         path.write_bytes(convert(model, image.shape))
         measured[name] = difference(model, path, image)
         print(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}")
-    if measured["verdict"] > MOST:
+    if not measured["verdict"] <= MOST:  # NaN is no agreement
         print(f"export: p_fake must agree to {MOST:g}", file=sys.stderr)
         return 1
     return 0

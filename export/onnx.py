@@ -76,7 +76,7 @@ def main(arguments=None):
     for name, difference in differences.items():
         print(f"{name:8} differs by at most {difference:.2e}")
     print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
-    if max(differences.values()) > MOST:
+    if not all(difference <= MOST for difference in differences.values()):  # NaN is no agreement
         print(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}", file=sys.stderr)
         return 1
     return 0
