@@ -24,7 +24,7 @@ class ScaleScore(keras.layers.Layer):
 
     def call(self, p):
         p = ops.clip(p, fitting.NEAREST, 1.0 - fitting.NEAREST)
-        return ops.sigmoid((ops.log(p) - ops.log1p(-p)) / self.temperature + self.bias)
+        return ops.sigmoid((ops.log(p) - ops.log(1.0 - p)) / self.temperature + self.bias)
 
     def compute_output_shape(self, input_shape):
         return input_shape

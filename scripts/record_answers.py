@@ -8,11 +8,15 @@ from ``benchmarks/results/evaluate_NAME.json`` where that evaluation is one of t
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from keras_uncover.recorded import record_answers
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+from keras_uncover.recorded import record_answers  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main():

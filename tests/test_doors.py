@@ -16,6 +16,7 @@ from PIL import Image
 
 from export import client
 from keras_uncover import Uncoverer, cli
+from keras_uncover.commands import predict
 from keras_uncover.images import ImageError, decode_image
 from keras_uncover.judge import Judge
 from keras_uncover.marks import read_mark
@@ -208,7 +209,7 @@ def test_embed_describes_as_the_judge_does(loaded, uncoverer, results):
 
 @pytest.mark.parametrize("door", ["rest", "grpc"])
 def test_the_client_says_what_the_command_line_says(door, server, photos, uncoverer, results, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "load_uncoverer", lambda preset, threshold: uncoverer)
+    monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: uncoverer)
     code = cli.main(["predict", *map(str, photos), "--json"])
     expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     client_code, records, err = run_client(capsys, photos, *door_options(server, door))
@@ -236,7 +237,7 @@ def same_record(ours, theirs):
 
 @pytest.mark.parametrize("door", ["rest", "grpc"])
 def test_the_client_writes_the_pictures_of_the_command_line(door, server, uncoverer, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "load_uncoverer", lambda preset, threshold: uncoverer)
+    monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: uncoverer)
     photos = [str(EXAMPLES[0]), str(EXAMPLES[5])]
     assert cli.main(["predict", *photos, "--out", str(tmp_path / "host")]) == 0
     assert client.main([*photos, "--out", str(tmp_path / door), *door_options(server, door)]) == 0

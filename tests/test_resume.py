@@ -46,7 +46,8 @@ def test_it_ends_with_the_same_weights_to_the_bit(runs, file):
 
 
 def test_the_weights_moved(runs):
-    first, last = (arrays(runs[0] / f"checkpoints/step-{step:010d}/state.weights.h5") for step in (3, 12))
+    kept = sorted((runs[0] / "checkpoints").glob("step-*"))
+    first, last = (arrays(folder / "state.weights.h5") for folder in (kept[0], kept[-1]))
     assert sum(not np.array_equal(first[name], last[name]) for name in first) > 0.9 * len(first)
 
 
