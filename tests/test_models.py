@@ -80,7 +80,7 @@ def test_ranges():
         assert outputs[key].min() >= 0 and outputs[key].max() <= 1 and np.ptp(outputs[key]) > 1e-4, key
     assert np.isfinite(outputs["donor"]).all()  # its range has a leak, see the layer that recolours
     reach = np.abs(outputs["flow"] - ops.convert_to_numpy(pixel_grid(8)))
-    assert 0 < reach.max() <= 0.35
+    assert 0 < reach.max() <= 0.35 + 1e-6
 
 
 def test_at_first_the_flow_is_each_places_own():
@@ -90,17 +90,18 @@ def test_at_first_the_flow_is_each_places_own():
 
 
 def test_the_verdict_shifts_the_mask_as_a_whole():
+    keras.utils.set_random_seed(0)
     model = build_reconstructor(SMALLEST)
     images = crops(SMALLEST, count=3)
     before = run(model, images)
     model.get_layer("mask_gate").set_weights([np.array([[3.0]], "float32"), np.array([-1.0], "float32")])
     after = run(model, images)
 
-    def logit(p):
-        return np.log(p / (1 - p))
-
-    expected = logit(before["mask"]) + 3.0 * before["p_fake"][:, None, None] - 1.0
-    assert np.allclose(logit(after["mask"]), expected, atol=1e-3)
+    with np.errstate(divide="ignore"):  # A mask may be exactly 1 in float32.
+        logits = np.log(before["mask"] / (1 - before["mask"]))
+    expected = 1 / (1 + np.exp(-(logits + 3.0 * before["p_fake"][:, None, None] - 1.0)))
+    assert np.allclose(after["mask"], expected, atol=1e-4)
+    assert np.abs(after["mask"] - before["mask"]).max() > 1e-2
 
 
 def test_the_donor_is_what_is_seen_plus_a_residual_on_grey():
@@ -185,7 +186,7 @@ def test_a_genuine_photo_passes_unchanged_where_the_mask_is_empty():
     model = build_reconstructor(SMALLEST)
     scatter(model)
     kernel, bias = model.get_layer("mask_conv").weights
-    kernel.assign(ops.zeros_like(kernel))
+    kernel.assign(np.zeros(kernel.shape, "float32"))
     bias.assign(ops.full(bias.shape, -200.0))
     images = crops(SMALLEST)
     outputs = run(model, images)
@@ -200,7 +201,7 @@ def test_the_donor_is_read_where_the_flow_points():
     model = build_reconstructor(SMALLEST)
     for name in ("flow_conv", "colour_conv", "donor_residual_conv", "donor_hull_conv"):
         kernel, bias = model.get_layer(name).weights
-        kernel.assign(ops.zeros_like(kernel))
+        kernel.assign(np.zeros(kernel.shape, "float32"))
     model.get_layer("donor_hull_conv").bias.assign(ops.full((16,), 200.0))
     model.get_layer("flow_conv").bias.assign(np.arctanh([4 / 32 / 0.35, 0]).astype("float32"))
     images = crops(SMALLEST)
