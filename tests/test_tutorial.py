@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "tutorial.md"
-ROOMS = ("keras_uncover", "pipelines", "export", "train_keras.py", "evaluate_keras.py")
+ROOMS = ("keras_uncover", "pipelines", "export", "examples", "LICENSE", "train_keras.py", "evaluate_keras.py")
 SMALL = {"SIZE": "64", "PRESET": "tiny", "STEPS": "60", "BATCH": "2"}
 
 
