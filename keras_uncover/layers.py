@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.filters import apply_separable
-from keras_uncover.geometry import pixel_grid, sample
+from keras_uncover.geometry import sample
 
 
 class SpaceToDepth(keras.layers.Layer):
@@ -59,14 +59,18 @@ class EnlargeLinearly(keras.layers.Layer):
 
 
 class OffsetsToPlaces(keras.layers.Layer):
-    """Offsets from each pixel's own place, squashed to ``-reach .. reach`` of the side, to unit coordinates."""
+    """Places moved by offsets: ``[places (b, s, s, 2), offsets (b, s, s, 2)]``, both in unit coordinates.
 
-    def __init__(self, reach=0.35, **kwargs):
+    Offsets are squashed to ``-reach .. reach``.
+    """
+
+    def __init__(self, reach=0.1, **kwargs):
         super().__init__(**kwargs, dtype="float32")
         self.reach = reach
 
-    def call(self, offsets):
-        return pixel_grid(offsets.shape[1]) + self.reach * ops.tanh(offsets)
+    def call(self, inputs):
+        places, offsets = inputs
+        return places + self.reach * ops.tanh(offsets)
 
     def get_config(self):
         config = super().get_config()

@@ -17,6 +17,7 @@ import numpy as np
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "manifest.json"
 MAX_BYTES = 64 * 1024 * 1024
 PACKED_FROM = 4096  # values of an array
+FACE_MESH, FACE_MESH_ANSWER = "face_mesh", "found_points"  # a network within another, and the layer that reads it
 
 
 class WeightsError(RuntimeError):
@@ -111,11 +112,24 @@ def load_weights(model, folder):
     config = load_verified(folder)
     path = os.path.join(os.fspath(folder), WEIGHTS)
     try:
-        model.load_weights(path)
+        own_part(model).load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         rule = f"The weights must fit the model {model.name!r}, layer by layer."
         raise WeightsError(rule, f"{path}: {error}", "Build the model from the folder's config.json.") from error
     return config
+
+
+def own_part(model):
+    """A model without the face mesh network that it may look through, which is a preset of its own and never trained.
+
+    Returns: the same layers and weights; what the face mesh network would answer is an input.
+    """
+    if FACE_MESH not in {layer.name for layer in model.layers}:
+        return model
+    import keras  # Only here, so that configurations are read without loading Keras.
+
+    points = model.get_layer(FACE_MESH_ANSWER).output
+    return keras.Model([*model.inputs, points], model.outputs, name=model.name)
 
 
 def _halve(path, packed):
@@ -170,7 +184,7 @@ def save_preset(model, folder, config, half=True, packed=False):
     """
     with _rewriting(folder) as fresh:
         _write_json(fresh, CONFIG, config)
-        model.save_weights(os.path.join(fresh, WEIGHTS))
+        own_part(model).save_weights(os.path.join(fresh, WEIGHTS))
         if half:
             _halve(os.path.join(fresh, WEIGHTS), packed)
         _write_json(fresh, MANIFEST, {name: _digest(fresh, name) for name in (CONFIG, WEIGHTS)})

@@ -60,11 +60,11 @@ def test_linear_matrix_by_hand():
     assert np.allclose(linear_matrix(5, 3).sum(1), 1)
 
 
-def test_offsets_of_zero_are_a_places_own_coordinates():
-    layer = OffsetsToPlaces(reach=0.35)
-    assert np.allclose(numpy(layer(np.zeros((2, 8, 8, 2), "float32"))), numpy(pixel_grid(8)))
-    far = numpy(layer(np.full((1, 8, 8, 2), 50, "float32")))
-    assert np.allclose(far, numpy(pixel_grid(8)) + 0.35)
+def test_offsets_move_places_within_their_reach():
+    layer, places = OffsetsToPlaces(reach=0.35), noise(2, 8, 8, 2)
+    assert np.allclose(numpy(layer([places, np.zeros((2, 8, 8, 2), "float32")])), places)
+    far = numpy(layer([places, np.full((2, 8, 8, 2), 50, "float32")]))
+    assert np.allclose(far, places + 0.35)
 
 
 def test_warp_through_the_grid_changes_nothing_and_through_a_shift_shifts():
@@ -113,7 +113,7 @@ LAYERS = [
     (SpaceToDepth(2, name="a"), [(8, 8, 3)]),
     (DepthToSpace(2, dtype="float32", name="b"), [(4, 4, 12)]),
     (EnlargeLinearly(4, name="c"), [(4, 4, 3)]),
-    (OffsetsToPlaces(reach=0.2, name="d"), [(8, 8, 2)]),
+    (OffsetsToPlaces(reach=0.2, name="d"), [(8, 8, 2), (8, 8, 2)]),
     (Warp(name="e"), [(8, 8, 3), (8, 8, 2)]),
     (Blend(name="f"), [(8, 8, 3), (8, 8, 3), (8, 8, 1)]),
     (Recolour(name="g"), [(8, 8, 3), (8, 8, 6)]),

@@ -18,23 +18,27 @@ STAGES = ((16, 8, 4), (32, 16, 5), (64, 32, 5), (128, 64, 5), (128, 64, 5), (128
 
 
 def _prelu(x, name):
-    return layers.PReLU(shared_axes=(1, 2), name=name)(x)
+    return layers.PReLU(shared_axes=(1, 2), dtype="float32", name=name)(x)
+
+
+def _convolve(x, channels, kernel, name, **how):
+    return layers.Conv2D(channels, kernel, dtype="float32", name=name, **how)(x)
 
 
 def _block(x, channels, bottleneck, halve, name):
     """Bottleneck with a depthwise convolution and a shortcut, which shrinks by max pooling where the block halves."""
     step = 2 if halve else 1
-    y = layers.Conv2D(bottleneck, step, step, name=f"{name}_reduce")(x)
+    y = _convolve(x, bottleneck, step, f"{name}_reduce", strides=step)
     y = _prelu(y, f"{name}_reduce_prelu")
-    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise")(y)
-    y = layers.Conv2D(channels, 1, name=f"{name}_expand")(y)
+    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, dtype="float32", name=f"{name}_depthwise")(y)
+    y = _convolve(y, channels, 1, f"{name}_expand")
     if halve:
-        x = layers.MaxPooling2D(2, name=f"{name}_shortcut_pool")(x)
-    return _prelu(AddShortcut(name=f"{name}_add")([x, y]), f"{name}_prelu")
+        x = layers.MaxPooling2D(2, dtype="float32", name=f"{name}_shortcut_pool")(x)
+    return _prelu(AddShortcut(dtype="float32", name=f"{name}_add")([x, y]), f"{name}_prelu")
 
 
 def build_face_mesh():
-    """Build the mesh network, with random weights.
+    """Build the mesh network, with random weights, in float32 whatever the policy: half a precision tears a mesh.
 
     Input: float32 ``(batch, 256, 256, 3)`` in ``[0, 1]``, a square cut around one upright face.
 
@@ -43,15 +47,15 @@ def build_face_mesh():
             nearer to the camera, and its zero has no meaning across faces.
         presence: float32 ``(batch,)``, probability that the picture shows a face where it is expected.
     """
-    image = keras.Input((SIZE, SIZE, 3), name="image")
-    x = layers.Conv2D(16, 3, 2, padding="same", name="stem_conv")(image)
+    image = keras.Input((SIZE, SIZE, 3), dtype="float32", name="image")
+    x = _convolve(image, 16, 3, "stem_conv", strides=2, padding="same")
     x = _prelu(x, "stem_prelu")
     for stage, (channels, bottleneck, blocks) in enumerate(STAGES):
         for block in range(blocks):
             x = _block(x, channels, bottleneck, stage > 0 and block == 0, f"stage_{stage}_block_{block}")
-    points = layers.Conv2D(POINTS * 3, 2, name="points_conv")(x)
-    points = layers.Reshape((POINTS, 3), name="points_rows")(points)
-    points = layers.Rescaling(1 / SIZE, name="points")(points)
-    presence = layers.Conv2D(1, 2, activation="sigmoid", name="presence_conv")(x)
-    presence = layers.Reshape((), name="presence")(presence)
+    points = _convolve(x, POINTS * 3, 2, "points_conv")
+    points = layers.Reshape((POINTS, 3), dtype="float32", name="points_rows")(points)
+    points = layers.Rescaling(1 / SIZE, dtype="float32", name="points")(points)
+    presence = _convolve(x, 1, 2, "presence_conv", activation="sigmoid")
+    presence = layers.Reshape((), dtype="float32", name="presence")(presence)
     return keras.Model(image, {"points": points, "presence": presence}, name="face_mesh")

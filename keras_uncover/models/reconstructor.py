@@ -3,9 +3,21 @@
 import keras
 from keras import layers
 
-from keras_uncover.layers import Blend, DepthToSpace, EnlargeLinearly, Grey, OffsetsToPlaces, Recolour, SoftClip, Warp
+from keras_uncover.layers import (
+    Blend,
+    DepthToSpace,
+    EnlargeLinearly,
+    Grey,
+    OffsetsToPlaces,
+    Recolour,
+    SoftClip,
+    SpaceToDepth,
+    Warp,
+)
 from keras_uncover.models.classifier import build_verdict
 from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
+from keras_uncover.models.geometry import trace_geometry
+from keras_uncover.shape_layers import FaceHull, Gate
 
 
 def decode(features, config, name):
@@ -25,50 +37,64 @@ def decode(features, config, name):
     return layers.ReLU(name=f"{name}_relu")(normalise(x, f"{name}_norm"))
 
 
-def predict_pixels(x, channels, config, name, bias="zeros"):
+def predict_pixels(x, channels, config, name, kernel="glorot_uniform", bias="zeros"):
     """Predict ``channels`` values a pixel from the finest feature map, in patches."""
     x = layers.Conv2D(
-        channels * config.stem**2, 3, padding="same", bias_initializer=bias, dtype="float32", name=f"{name}_conv"
+        channels * config.stem**2, 3, padding="same", kernel_initializer=kernel, bias_initializer=bias,
+        dtype="float32", name=f"{name}_conv",
     )(x)
     return DepthToSpace(config.stem, dtype="float32", name=f"{name}_pixels")(x)
 
 
-def decode_target(crop, features, p_fake, config):
+def look_again(x, image, config, name, blocks):
+    """Features and what is to be seen in a full-resolution picture of the same geometry, in patches."""
+    patches = SpaceToDepth(config.stem, name=f"{name}_patches")(image)
+    y = convolve(patches, config.widths[0], f"{name}_patches_conv", kernel=1)
+    y = layers.Add(name=f"{name}_add")([x, y])
+    for block in range(blocks):
+        y = residual_block(y, f"{name}_block_{block}")
+    return layers.ReLU(name=f"{name}_relu")(normalise(y, f"{name}_norm"))
+
+
+def decode_target(crop, features, p_fake, face, config):
     """Mask and pixels; ``target`` is the input where the mask is 0, so that a genuine photo passes unchanged.
 
-    The verdict raises or lowers the mask's logits as a whole: what is called genuine has no mask, and a place of the
-    finest map alone cannot know.
+    Args:
+        face: the estimate of the target's face that the pixels start from.
     """
     x = decode(features, config, "target")
-    places = predict_pixels(x, 1, config, "mask", bias=keras.initializers.Constant(-2.0))
-    gate = layers.Dense(1, kernel_initializer="zeros", dtype="float32", name="mask_gate")(p_fake)
-    gate = layers.Reshape((1, 1, 1), dtype="float32", name="mask_gate_place")(gate)
-    gated = layers.Add(dtype="float32", name="mask_gated")([places, gate])
-    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(gated)
-    pixels = layers.Activation("sigmoid", dtype="float32", name="target_colours")(
-        predict_pixels(x, 3, config, "target")
-    )
+    mask = Gate(name="mask")([predict_pixels(x, 1, config, "mask", bias=keras.initializers.Constant(-2.0)), p_fake])
+    x = look_again(x, face, config, "target_again", blocks=1)
+    residual = predict_pixels(x, 3, config, "target_residual", kernel="zeros")
+    pixels = SoftClip(name="target_colours")(layers.Add(dtype="float32", name="target_sum")([face, residual]))
     return mask, Blend(name="target")([crop, pixels, mask])
 
 
-def decode_donor(crop, features, config):
+def decode_donor(crop, features, geometry, config):
     """The donor's face in its own shape and colours, on grey.
 
-    Much of the donor can be seen in the input, moved and recoloured; so the decoder says where each of its places is
-    to be seen (``flow``) and how the colours were changed, reads the input there (``seen``), and adds a residual.
+    Much of the donor can be seen in the input, moved and recoloured. Where each of its places is to be seen follows
+    from the shapes, and is corrected (``flow``); the input is read there, features too, so that all that follows lies
+    in the donor's own crop; colours are changed (``seen``), and a residual is added.
     """
     x = decode(features, config, "donor")
-    flow = layers.Conv2D(2, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="flow_conv")(x)
-    flow = OffsetsToPlaces(name="flow")(flow)
+    x = Warp(name="donor_features")([x, geometry["flow"]])
+    offsets = layers.Conv2D(2, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="flow_offsets")(x)
+    flow = OffsetsToPlaces(name="flow")([geometry["flow"], offsets])
+    fine_flow = EnlargeLinearly(config.stem, dtype="float32", name="fine_flow")(flow)
+    read = Warp(name="donor_seen")([crop, fine_flow])
+    x = look_again(x, read, config, "donor_again", blocks=2)
     colour = layers.Conv2D(6, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="colour_conv")(x)
     colour = EnlargeLinearly(config.stem, dtype="float32", name="colour")(colour)
-    fine_flow = EnlargeLinearly(config.stem, dtype="float32", name="fine_flow")(flow)
-    seen = Recolour(name="seen")([Warp(name="donor_seen")([crop, fine_flow]), colour])
-    residual = predict_pixels(x, 3, config, "donor_residual")
+    seen = Recolour(name="seen")([read, colour])
+    residual = predict_pixels(x, 3, config, "donor_residual", kernel="zeros")
     face = SoftClip(name="donor_face")(layers.Add(dtype="float32", name="donor_sum")([seen, residual]))
-    hull = layers.Activation("sigmoid", dtype="float32", name="donor_hull")(
-        predict_pixels(x, 1, config, "donor_hull")
+    expected = EnlargeLinearly(config.stem, dtype="float32", name="donor_hull_expected")(
+        FaceHull(name="donor_hull_coarse")(geometry["donor_places"])
     )
+    hull = predict_pixels(x, 1, config, "donor_hull", kernel="zeros")
+    hull = layers.Add(dtype="float32", name="donor_hull_sum")([expected, hull])
+    hull = layers.Activation("sigmoid", dtype="float32", name="donor_hull_mask")(hull)
     return flow, seen, Blend(name="donor")([Grey(name="donor_ground")(crop), face, hull])
 
 
@@ -80,7 +106,7 @@ def build_reconstructor(config):
 
     Returns: functional model ``reconstructor``: ``crop`` float32 ``(batch, size, size, 3)`` in [0, 1] to a dict of
     float32: ``p_fake`` ``(batch, 1)``; ``mask`` ``(batch, size, size, 1)``; ``target`` and ``donor``
-    ``(batch, size, size, 3)`` in [0, 1], but for the hundredth by which the donor's face leaks beyond it: clip it;
+    ``(batch, size, size, 3)`` in [0, 1], but for the hundredth by which the faces leak beyond it: clip them;
     ``flow`` ``(batch, size / stem, size / stem, 2)``, where each place of the donor is to be seen in the input, in
     unit coordinates; ``seen`` ``(batch, size, size, 3)``, the input read there and recoloured, unclipped: the donor
     before its residual, which training compares with the donor too.
@@ -88,7 +114,8 @@ def build_reconstructor(config):
     crop = keras.Input((config.size, config.size, 3), name="crop")
     features = build_encoder(config)(crop)
     p_fake = build_verdict(config)(features)
-    mask, target = decode_target(crop, features, p_fake, config)
-    flow, seen, donor = decode_donor(crop, features, config)
+    geometry = trace_geometry(crop, features, config)
+    mask, target = decode_target(crop, features, p_fake, geometry["target_face"], config)
+    flow, seen, donor = decode_donor(crop, features, geometry, config)
     outputs = {"p_fake": p_fake, "mask": mask, "target": target, "donor": donor, "flow": flow, "seen": seen}
     return keras.Model(crop, outputs, name="reconstructor")

@@ -1,0 +1,44 @@
+"""Make keras_uncover/data/face_shapes.npz: the mean of the portraits' mesh points and the ways in which faces differ.
+
+    python scripts/make_face_shapes.py SHARDS keras_uncover/data/face_shapes.npz
+
+``SHARDS`` is what ``python -m pipelines.portraits`` wrote; its ``train`` people and their mirror images are counted.
+"""
+
+import argparse
+
+import numpy as np
+
+from keras_uncover.mesh import mirror_points
+from pipelines.pairs import read_people
+
+COMPONENTS = 32  # leave a quarter of a per cent of the variance
+
+
+def principal_shapes(points, count):
+    """Mean and main directions of points ``(n, 468, 2)``.
+
+    Returns: mean float32 ``(468, 2)``; directions float32 ``(count, 468, 2)``, each as long as one standard deviation.
+    """
+    rows = points.reshape(len(points), -1).astype("float64")
+    mean = rows.mean(0)
+    _, lengths, directions = np.linalg.svd(rows - mean, full_matrices=False)
+    scaled = directions[:count] * lengths[:count, None] / np.sqrt(len(rows))
+    return mean.reshape(-1, 2).astype("float32"), scaled.reshape(count, -1, 2).astype("float32")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("out")
+    options = parser.parse_args()
+    points = read_people(options.shards, "train", keys=("person", "points"))["points"][:, :468]
+    both = np.concatenate([points, np.concatenate([mirror_points(points[..., :2]), points[:, :, 2:]], -1)])
+    mean, directions = principal_shapes(both[..., :2], COMPONENTS)
+    depth = both[..., 2].mean(0).astype("float32")
+    np.savez_compressed(options.out, mean=mean, depth=depth, directions=directions)
+    print(f"{options.out}: {len(points)} people, {COMPONENTS} directions")
+
+
+if __name__ == "__main__":
+    main()
