@@ -9,8 +9,8 @@
 SHARDS is a folder written by ``python -m pipelines.portraits``, PAIRS one by ``python -m pipelines.swap_pairs``, whose
 ready-made fakes are mixed with synthesised ones; or banks that ``python -m pipelines.bank`` packed from them. The run
 folder holds run.json, history.csv, samples/, checkpoints/, best/ and model/, which ``keras-uncover predict --preset
-runs/small`` reads. With --resume a run goes on, with its own settings, as if it had never been stopped. docs/training.md
-tells more.
+runs/small`` reads. With --resume a run goes on, with its own settings, as if it had never been stopped.
+docs/training.md tells more.
 """
 
 import argparse
@@ -33,8 +33,10 @@ def parse_arguments(arguments=None):
     parser.add_argument("run", help="new folder for the run")
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
-    parser.add_argument("--init", metavar="FOLDER", help="run or preset to start from: its encoder and verdict, and decoders if it has them")
-    parser.add_argument("--resume", action="store_true", help="go on with the run, with the settings that it was started with")
+    parser.add_argument("--init", metavar="FOLDER",
+                        help="run or preset to start from: its encoder and verdict, and decoders if it has them")
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the run, with the settings that it was started with")
     add_length(parser)
     add_data(parser)
     add_losses(parser)
@@ -50,10 +52,12 @@ def add_length(parser):
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
     length.add_argument("--epochs", type=int, help="epochs, instead of steps")
-    parser.add_argument("--steps-per-epoch", type=int, default=500, help="steps between validations and checkpoints (%(default)s)")
+    parser.add_argument("--steps-per-epoch", type=int, default=500,
+                        help="steps between validations and checkpoints (%(default)s)")
     parser.add_argument("--batch-size", type=int, default=16, help="examples a step, over all replicas (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the schedule (%(default)s)")
-    parser.add_argument("--keep", type=int, default=3, help="newest checkpoints that stay, beside the best (%(default)s)")
+    parser.add_argument("--keep", type=int, default=3,
+                        help="newest checkpoints that stay, beside the best (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -67,22 +71,28 @@ def add_data(parser):
     parser.add_argument("--leave-out", nargs="+", default=[], metavar="FAMILY", choices=FAMILIES,
                         help="families of swaps that are not trained on, to see later what they are taken for")
     parser.add_argument("--cache", default="memory", metavar="memory|none|PATH",
-                        help="hold decoded records in memory, decode each every time, or unpack them into files (%(default)s)")
-    parser.add_argument("--parts", type=int, help="parts of a batch, donors apart; hosts share them (default: one a host)")
+                        help="hold decoded records in memory, decode each every time, or unpack them into files "
+                        "(%(default)s)")
+    parser.add_argument("--parts", type=int,
+                        help="parts of a batch, donors apart; hosts share them (default: one a host)")
 
 
 def add_losses(parser):
     words = "; a folder that scripts/convert_embedders.py wrote"
-    parser.add_argument("--identity", metavar="FOLDER", help="pull recovered faces to their people through this face descriptor" + words)
-    parser.add_argument("--perceptual", metavar="FOLDER", help="compare recovered faces through this network's features" + words)
+    parser.add_argument("--identity", metavar="FOLDER",
+                        help="pull recovered faces to their people through this face descriptor" + words)
+    parser.add_argument("--perceptual", metavar="FOLDER",
+                        help="compare recovered faces through this network's features" + words)
 
 
 def add_machine(parser):
     parser.add_argument("--strategy", choices=("auto", "one", "mirrored", "tpu"), default="auto")
     parser.add_argument("--precision", choices=("float32", "mixed_bfloat16", "mixed_float16"), default="float32")
-    parser.add_argument("--xla", choices=("auto", "on", "off"), default="auto", help="compile the step (%(default)s: as Keras does)")
+    parser.add_argument("--xla", choices=("auto", "on", "off"), default="auto",
+                        help="compile the step (%(default)s: as Keras does)")
     parser.add_argument("--steps-per-execution", type=int, default=1, help="steps handed over at once (%(default)s)")
-    parser.add_argument("--deterministic", action="store_true", help="the same weights every time, on one device to the bit")
+    parser.add_argument("--deterministic", action="store_true",
+                        help="the same weights every time, on one device to the bit")
     parser.add_argument("--hosts", metavar="ADDRESS:PORT,...", help="addresses of all hosts, the first leads (JAX)")
     parser.add_argument("--host", type=int, help="which of them this one is, from 0 (JAX)")
 
@@ -106,8 +116,8 @@ def choose_strategy(options):
             tf.tpu.experimental.initialize_tpu_system(resolver)
         except (ValueError, tf.errors.OpError) as error:
             raise strategies.StrategyError(
-                f"--strategy tpu needs a TPU and tensorflow-tpu; received: {str(error).splitlines()[0]:.120} Use KERAS_BACKEND=jax with jax[tpu], "
-                "or leave --strategy out."
+                f"--strategy tpu needs a TPU and tensorflow-tpu; received: {str(error).splitlines()[0]:.120} "
+                "Use KERAS_BACKEND=jax with jax[tpu], or leave --strategy out."
             ) from error
         strategy = tf.distribute.TPUStrategy(resolver)
         return strategy.scope(), strategy.num_replicas_in_sync
@@ -164,6 +174,10 @@ def train(model, options, plan, note, data, folder=None):
         samples = training.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
         settings = training.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
         writing = training.writing_callbacks(folder, settings, note, plan, samples)
+
+    def batch_at(step):
+        return training.first_batch(open_split("train", step))
+
     if note["step"] < plan.steps:
         model.fit(
             batches,
@@ -172,7 +186,7 @@ def train(model, options, plan, note, data, folder=None):
             epochs=plan.epochs,
             steps_per_epoch=plan.per_epoch,
             shuffle=False,  # the data are; Keras would warn that it cannot
-            callbacks=training.callbacks(plan, lambda step: training.first_batch(open_split("train", step)), folder, writing),
+            callbacks=training.callbacks(plan, batch_at, folder, writing),
         )
 
 
@@ -186,7 +200,8 @@ def main(arguments=None):
     strategies.check_parts(options)
     scope, replicas = choose_strategy(options)
     strategies.check_replicas(options, replicas)
-    prints = {name: fingerprint_data(getattr(options, name)) for name in ("shards", "swap_pairs") if getattr(options, name)}
+    data = {name: getattr(options, name) for name in ("shards", "swap_pairs")}
+    prints = {name: fingerprint_data(path) for name, path in data.items() if path}
     note = training.find_note(options.run) if options.resume else training.BEGINNING
     open_split = choose_data(options)
     data = open_split, open_split("train", note["step"]), open_split("validation")

@@ -206,7 +206,8 @@ def list_rows(options):
 def run_row(row, options):
     """Measure a row in a process of its own."""
     environ = {**os.environ, "KERAS_BACKEND": row["backend"], "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, __file__, "--row", json.dumps(row), "--task", options.task, "--seconds", str(options.seconds)]
+    command = [sys.executable, __file__, "--row", json.dumps(row), "--task", options.task]
+    command += ["--seconds", str(options.seconds)]
     command += ["--shards", options.shards] if options.shards else []
     run = subprocess.run(command, env=environ, capture_output=True, text=True)
     if run.returncode:
@@ -216,7 +217,8 @@ def run_row(row, options):
 
 def print_table(rows):
     """The rows as Markdown."""
-    print("| preset | way | images/s | ms a step | peak MB | GFLOP/s | of the limit | waiting |\n|---|---|---|---|---|---|---|---|")
+    print("| preset | way | images/s | ms a step | peak MB | GFLOP/s | of the limit | waiting |")
+    print("|---" * 8 + "|")
     operations = {name.split("/")[0]: row["operations"] for name, row in rows.items() if row.get("operations")}
     for name, row in rows.items():
         preset, way = name.split("/")

@@ -19,6 +19,7 @@ BUILDERS = {"face_mobilenet": build_face_mobilenet, "efficientnet": build_effici
 SIZE = 112  # a quarter of the work of 224
 FACE_BOX = (0.08, 0.11, 0.92, 0.95)  # holds the hull of the mean face, as the chip of the judge does
 WHOLE_BOX = (0.0, 0.0, 1.0, 1.0)
+FACES_EVERY = 2  # in training, one example of so many is judged
 
 
 def load_frozen(folder, size=SIZE):
@@ -64,7 +65,7 @@ def resize_matrix(side, start, stop, size):
 
 
 class FeatureLoss(keras.losses.Loss):
-    """What the losses below share: cut one fixed box, resize it, look at some of the rows.
+    """What the losses below share: cut one fixed box, resize it, look at some of the examples.
 
     y_true: float32 ``(batch, side, side, 3 or 4)`` in [0, 1], aligned crops of any one side; a fourth channel is a
     weight a pixel in [0, 1]: the answer is judged with the truth's pixels where the weight is 0, so that only inside
@@ -74,33 +75,37 @@ class FeatureLoss(keras.losses.Loss):
     Args:
         size: pixels of the side that the network is shown.
         box: left, top, right and bottom of what it is shown, in shares of the crop.
-        rows: judge only so many examples, the first of each batch; their values count for all, the others are 0, so
-            that the mean over a batch stays what it is. None judges all.
+        every: judge one example of so many, by its place: 0, ``every``, twice ``every``...; their values count for the
+            others, which are 0, so that the mean over a batch stays what it is. Where each replica's share of a batch
+            is a multiple of it, any number of replicas judges the same examples. 1 judges all.
     """
 
-    def __init__(self, size, box, rows, name, **kwargs):
+    def __init__(self, size, box, every, name, **kwargs):
         super().__init__(name=name, **kwargs)
         left, top, right, bottom = box
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
             raise ValueError(f"box must be left, top, right, bottom in shares of the crop, 0 to 1; received {box}.")
-        if rows is not None and rows < 1:
-            raise ValueError(f"rows must be at least 1, or None for all; received {rows}.")
-        self.size, self.box, self.rows = size, tuple(box), rows
+        if every < 1:
+            raise ValueError(f"every must be at least 1, which judges all examples; received {every}.")
+        self.size, self.box, self.every = size, tuple(box), every
 
     def call(self, y_true, y_pred):
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
         count = ops.shape(y_pred)[0]
-        if self.rows is not None:
-            y_true, y_pred = y_true[: self.rows], y_pred[: self.rows]
+        y_true, y_pred = y_true[:: self.every], y_pred[:: self.every]
         if y_true.shape[-1] == 4:
             y_true, weight = split_weight(y_true)
             y_pred = y_true + weight * (y_pred - y_true)
-        values = self.compare(self.resize(y_true), self.resize(y_pred))
-        if self.rows is None:
+        return self.spread(self.compare(self.resize(y_true), self.resize(y_pred)), count)
+
+    def spread(self, values, count):
+        """The values of the judged examples among ``count``, the others 0; the mean stays that of the judged ones."""
+        if self.every == 1:
             return values
         judged = ops.shape(values)[0]
         share = ops.cast(count, "float32") / ops.cast(judged, "float32")
-        return ops.concatenate([values * share, ops.zeros((count - judged,))])
+        rows = ops.stack([values * share, *[ops.zeros_like(values)] * (self.every - 1)], axis=-1)
+        return ops.reshape(rows, (-1,))[:count]
 
     def resize(self, images):
         """The box of each crop at the network's size, float32 ``(batch, size, size, 3)``."""
@@ -127,11 +132,11 @@ class IdentityLoss(FeatureLoss):
 
     Args:
         embedder: model from faces ``(batch, size, size, 3)`` in [0, 1] to ``(batch, n)``, as ``load_frozen`` gives it.
-        size, box, rows: as for ``FeatureLoss``; the box is what an aligned crop shows of the face itself.
+        size, box, every: as for ``FeatureLoss``; the box is what an aligned crop shows of the face itself.
     """
 
-    def __init__(self, embedder, size=SIZE, box=FACE_BOX, rows=None, name="identity_loss", **kwargs):
-        super().__init__(size, box, rows, name, **kwargs)
+    def __init__(self, embedder, size=SIZE, box=FACE_BOX, every=1, name="identity_loss", **kwargs):
+        super().__init__(size, box, every, name, **kwargs)
         embedder.trainable = False
         self.embedder = embedder
 
@@ -150,14 +155,14 @@ class PerceptualLoss(FeatureLoss):
     Args:
         network: functional model of pictures in [0, 1], as ``load_frozen`` gives it.
         layers: names of its layers that give maps ``(batch, h, w, channels)``.
-        size, box, rows: as for ``FeatureLoss``.
+        size, box, every: as for ``FeatureLoss``.
     """
 
     def __init__(
-        self, network, layers=tuple(FEATURES[k] for k in (2, 4, 8)), size=SIZE, box=WHOLE_BOX, rows=None,
+        self, network, layers=tuple(FEATURES[k] for k in (2, 4, 8)), size=SIZE, box=WHOLE_BOX, every=1,
         name="perceptual_loss", **kwargs
     ):
-        super().__init__(size, box, rows, name, **kwargs)
+        super().__init__(size, box, every, name, **kwargs)
         network.trainable = False
         outputs = [network.get_layer(layer).output for layer in layers]
         self.features = keras.Model(network.inputs, outputs, trainable=False, name="features")
@@ -168,16 +173,16 @@ class PerceptualLoss(FeatureLoss):
         return sum(terms) / len(terms)
 
 
-def load_face_losses(identity=None, perceptual=None, rows=8):
+def load_face_losses(identity=None, perceptual=None, every=FACES_EVERY):
     """Pairs of weight and loss for ``losses.reconstructor_losses``.
 
     Args:
         identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.
-        rows: how many examples of a batch, its first, are judged by each; these losses cost most of a step.
+        every: one example of so many is judged by each; these losses cost most of a step.
     """
     faces = []
     if identity:
-        faces.append((1.0, IdentityLoss(load_frozen(identity), rows=rows)))
+        faces.append((1.0, IdentityLoss(load_frozen(identity), every=every)))
     if perceptual:
-        faces.append((0.5, PerceptualLoss(load_frozen(perceptual), rows=rows)))
+        faces.append((0.5, PerceptualLoss(load_frozen(perceptual), every=every)))
     return faces

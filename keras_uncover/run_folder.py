@@ -36,7 +36,9 @@ def read_settings(folder):
     try:
         return json.loads(path.read_text("utf-8"))["settings"]
     except FileNotFoundError:
-        raise RunError(f"--resume needs the folder of a run; there is no {path}. Leave --resume out to start one.") from None
+        raise RunError(
+            f"--resume needs the folder of a run; there is no {path}. Leave --resume out to start one."
+        ) from None
     except (ValueError, KeyError) as error:
         raise RunError(f"{path} must be what train_keras.py wrote; it cannot be read: {error}.") from error
 
@@ -78,7 +80,8 @@ def open_run(folder, settings, data, resume=False):
         compare_settings(folder, settings, data)
     elif any((folder / name).exists() for name in (NOTE, "arguments.json")):
         raise RunError(
-            f"A run folder must be new; {folder} holds a run already. Go on with it by --resume, or choose another name."
+            f"A run folder must be new; {folder} holds a run already. Go on with it by --resume, or choose another "
+            "name."
         )
     with contextlib.ExitStack() as stack:
         try:
@@ -91,7 +94,8 @@ def open_run(folder, settings, data, resume=False):
             remove_leftovers(folder)
         except OSError as error:
             raise RunError(
-                f"The run's folder must be one that can be written; {folder}: {error.strerror or error}. Choose another."
+                f"The run's folder must be one that can be written; {folder}: {error.strerror or error}. Choose "
+                "another."
             ) from error
         yield folder
 
@@ -115,7 +119,8 @@ def hold_folder(folder):
 
 def remove_leftovers(folder):
     """Remove what a killed process had begun to write; only while the folder is held."""
-    for path in [*folder.glob(".*.partial"), *folder.glob("checkpoints/.*"), *folder.glob(".model.*"), *folder.glob(".best.*")]:
+    names = (".*.partial", "checkpoints/.*", ".model.*", ".best.*")
+    for path in [found for name in names for found in folder.glob(name)]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -126,15 +131,15 @@ def check_room(folder, model, keep):
         model: compiled, its optimizer built.
         keep: checkpoints that stay, beside the best one and the one that is being written.
     """
-    weights, optimizer = (sum(map(count_bytes, variables)) for variables in (model.variables, model.optimizer.variables))
+    weights, optimizer = (sum(map(count_bytes, some)) for some in (model.variables, model.optimizer.variables))
     state = weights + optimizer
     needed = (keep + 2) * state + 4 * weights + (16 << 20)
     place = Path(folder).absolute()
     free = shutil.disk_usage(next(part for part in (place, *place.parents) if part.exists())).free
     if free < needed:
         raise RunError(
-            f"A run of this size needs {needed / 1e6:,.0f} MB for {keep + 2} checkpoints and its networks; {folder} has "
-            f"{free / 1e6:,.0f} MB free. Make room, keep fewer with --keep, or choose another disk."
+            f"A run of this size needs {needed / 1e6:,.0f} MB for {keep + 2} checkpoints and its networks; {folder} "
+            f"has {free / 1e6:,.0f} MB free. Make room, keep fewer with --keep, or choose another disk."
         )
 
 

@@ -68,6 +68,6 @@ class StopOnNaN(keras.callbacks.Callback):
             paths = [str(save_batch(self.folder, number, self.batch_at(number), loss)) for number in steps]
             written = f" The batches of the last steps are in {', '.join(paths)}."
         raise BrokenTraining(
-            f"The loss must stay a finite number; by step {step} it was {loss}.{written} The run keeps the weights of its "
-            "last whole epoch: start another one from them with --init and a lower --learning-rate."
+            f"The loss must stay a finite number; by step {step} it was {loss}.{written} The run keeps the weights of "
+            "its last whole epoch: start another one from them with --init and a lower --learning-rate."
         )

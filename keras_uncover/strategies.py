@@ -5,6 +5,8 @@ import os
 
 import keras
 
+from keras_uncover.feature_losses import FACES_EVERY
+
 TPU_PRECISION = "TPUs have no float16; --precision mixed_bfloat16 is theirs"
 
 
@@ -47,7 +49,8 @@ def check_jax(options):
     if (options.hosts is None) != (options.host is None):
         refuse("--hosts and --host belong together", f"--hosts {options.hosts} --host {options.host}", "Give both")
     if options.hosts is not None and options.strategy == "one":
-        refuse("Several hosts train together on all their devices", "--hosts with --strategy one", "Use --strategy auto")
+        refuse("Several hosts train together on all their devices", "--hosts with --strategy one",
+               "Use --strategy auto")
 
 
 def check_tensorflow(options, environ):
@@ -64,10 +67,15 @@ def check_tensorflow(options, environ):
 
 def check_replicas(options, replicas):
     """Refuse what only the number of replicas tells. XLA and several replicas: see ``check_tensorflow``."""
+    received = f"--batch-size {options.batch_size} on {replicas} replicas"
     if options.batch_size % replicas:
-        refuse("Every replica takes the same number of examples", f"--batch-size {options.batch_size} on {replicas} replicas",
-               f"Use a multiple of {replicas}")
-    if options.xla == "on" and replicas > 1 and keras.backend.backend() == "tensorflow":
+        refuse("Every replica takes the same number of examples", received, f"Use a multiple of {replicas}")
+    if keras.backend.backend() != "tensorflow":
+        return  # Under JAX every loss sees the whole batch, and XLA compiles for all replicas.
+    if (options.identity or options.perceptual) and replicas > 1 and options.batch_size // replicas % FACES_EVERY:
+        refuse(f"Face losses judge one example of {FACES_EVERY}, on every replica the same ones as on one",
+               received, f"Use a multiple of {FACES_EVERY * replicas}")
+    if options.xla == "on" and replicas > 1:
         refuse("Keras cannot compile a step by XLA under MirroredStrategy", f"--xla on and {replicas} replicas",
                "Leave --xla out, or use --strategy one, or KERAS_BACKEND=jax")
 
@@ -89,7 +97,8 @@ def spread_over_jax(options):
     if options.hosts is not None:
         addresses = options.hosts.split(",")
         if not 0 <= options.host < len(addresses):
-            refuse("--host counts the addresses of --hosts from 0", f"--host {options.host} of {len(addresses)}", "Mend it")
+            refuse("--host counts the addresses of --hosts from 0", f"--host {options.host} of {len(addresses)}",
+                   "Mend it")
         keras.distribution.initialize(addresses[0], len(addresses), options.host)
     devices = keras.distribution.list_devices()
     if options.strategy == "tpu" and not any(name.startswith("tpu") for name in devices):

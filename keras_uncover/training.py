@@ -95,8 +95,9 @@ def start_from(model, folder):
 
 
 def compile_model(model, task, steps, learning_rate, faces=(), **how):
-    """AdamW, linear warm-up then cosine decay, and an average of the weights over about the last tenth of the steps,
-    at most 1,000.
+    """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
+    steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
+    its gradient, even where that is a rounding's.
 
     The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
     ``losses.reconstructor_losses``. how: is passed on to ``compile``, such as ``jit_compile`` and
@@ -105,7 +106,7 @@ def compile_model(model, task, steps, learning_rate, faces=(), **how):
     """
     warmup = min(300, steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate * 0.02, steps - warmup, alpha=0.01, warmup_target=learning_rate, warmup_steps=warmup
+        0.0, steps - warmup, alpha=0.01, warmup_target=learning_rate, warmup_steps=warmup
     )
     momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, use_ema=True, ema_momentum=momentum)

@@ -56,7 +56,10 @@ class StoredRecords:
 
 
 class HeldRecords:
-    """Records in memory: ``columns`` is a dict of stacked arrays. They stay beside the processor, whatever is trained on."""
+    """Records in memory: ``columns`` is a dict of stacked arrays.
+
+    They stay beside the processor, whatever is trained on.
+    """
 
     def __init__(self, columns):
         self.count = len(next(iter(columns.values())))

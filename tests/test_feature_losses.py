@@ -145,15 +145,25 @@ def test_weight_channel_limits_what_is_judged(kind):
 
 
 @KINDS
-def test_rows_judge_the_first_and_keep_the_mean(kind):
-    (all_rows, two), (truth, answer) = (losses(rows=rows)[kind] for rows in (None, 2)), pictures(count=5)
-    every, some = numpy(all_rows.call(truth, answer)), numpy(two.call(truth, answer))
-    assert some.shape == (5,) and not some[2:].any()
-    assert np.allclose(some[:2], every[:2] * 5 / 2, rtol=1e-5)
-    assert np.isclose(some.mean(), every[:2].mean(), rtol=1e-5)
-    assert not gradient_of(two, truth, answer)[2:].any()
-    short = numpy(two.call(truth[:1], answer[:1]))
-    assert np.allclose(short, every[:1], rtol=1e-5)
+def test_one_of_so_many_is_judged_and_the_mean_is_kept(kind):
+    (all_rows, second), (truth, answer) = (losses(every=k)[kind] for k in (1, 2)), pictures(count=5)
+    every, some = numpy(all_rows.call(truth, answer)), numpy(second.call(truth, answer))
+    assert some.shape == (5,) and not some[1::2].any()
+    assert np.allclose(some[::2], every[::2] * 5 / 3, rtol=1e-5)
+    assert np.isclose(some.mean(), every[::2].mean(), rtol=1e-5)
+    assert not gradient_of(second, truth, answer)[1::2].any()
+    assert np.allclose(numpy(second.call(truth[:1], answer[:1])), every[:1], rtol=1e-5)
+
+
+@KINDS
+def test_any_number_of_replicas_judges_the_same_examples(kind):
+    """Each gets its share of a batch, in the batch's order; the sum over all of them is that of the whole."""
+    loss, (truth, answer) = losses(every=2)[kind], pictures(count=8)
+    whole = numpy(loss.call(truth, answer))
+    assert (whole[::2] > 0).all()
+    for replicas in (2, 4):
+        shares = zip(np.split(truth, replicas), np.split(answer, replicas))
+        assert np.allclose(np.concatenate([numpy(loss.call(*share)) for share in shares]), whole, rtol=1e-4)
 
 
 def test_a_training_step_moves_the_model_and_not_the_network():
@@ -195,8 +205,8 @@ def test_each_face_loss_alone_moves_encoder_and_its_decoder(tmp_path):
 
 def test_face_losses_are_loaded_from_their_folders(tmp_path):
     save_preset(build_face_mobilenet(112), tmp_path / "net", {"format": 1, "kind": "face_mobilenet"})
-    (weight, loss), = load_face_losses(identity=tmp_path / "net", rows=3)
-    assert weight > 0 and isinstance(loss, IdentityLoss) and loss.rows == 3
+    (weight, loss), = load_face_losses(identity=tmp_path / "net", every=3)
+    assert weight > 0 and isinstance(loss, IdentityLoss) and loss.every == 3
     assert load_face_losses() == []
     assert reconstructor_losses([(weight, loss)])["donor"].terms[-1] == (weight, loss)
 
@@ -239,7 +249,7 @@ def test_refusals():
     for box in ((0.5, 0, 0.5, 1), (0, 0, 1, 1.2), (-0.1, 0, 1, 1)):
         with pytest.raises(ValueError, match="left, top, right, bottom in shares of the crop"):
             IdentityLoss(small_network(), box=box)
-    with pytest.raises(ValueError, match="at least 1, or None for all; received 0"):
+    with pytest.raises(ValueError, match="at least 1, which judges all examples; received 0"):
         FeatureLoss(16, (0, 0, 1, 1), 0, "loss")
     with pytest.raises(NotImplementedError, match="IdentityLoss holds a network and cannot be saved"):
         losses()[0].get_config()

@@ -107,7 +107,7 @@ def test_a_disk_that_is_too_full_is_refused_before_the_first_step(tmp_path, monk
     model = build()
     check_room(tmp_path / "new" / "run", model, keep=3)
     monkeypatch.setattr(run_folder.shutil, "disk_usage", lambda path: SimpleNamespace(free=5_000_000))
-    with pytest.raises(RunError, match="needs 17 MB for 5 checkpoints and its networks; .*run has 5 MB free. Make room"):
+    with pytest.raises(RunError, match="needs 17 MB for 5 checkpoints and its networks; .*run has 5 MB free. Make"):
         check_room(tmp_path / "new" / "run", model, keep=3)
 
 
@@ -163,7 +163,8 @@ def test_a_checkpoint_that_cannot_be_written_is_a_clear_error_and_leaves_the_oth
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
-        with pytest.raises(CheckpointError, match="step 2 could not be written: File too large. step-0000000001 is whole. Make room"):
+        words = "step 2 could not be written: File too large. step-0000000001 is whole. Make room"
+        with pytest.raises(CheckpointError, match=words):
             save_checkpoint(model, tmp_path, {"step": 2})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

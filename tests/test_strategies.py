@@ -8,7 +8,7 @@ import pytest
 from keras_uncover.strategies import StrategyError, check_options, check_parts, check_replicas
 
 USUAL = dict(strategy="auto", precision="float32", xla="auto", hosts=None, host=None, batch_size=16, parts=None,
-             deterministic=False, steps_per_execution=1)
+             deterministic=False, steps_per_execution=1, identity=None, perceptual=None)
 HOSTS = dict(hosts="a:1,b:1", host=0)
 
 
@@ -56,6 +56,10 @@ def test_replicas_must_divide_the_batch():
     if keras.backend.backend() == "tensorflow":
         with pytest.raises(StrategyError, match="received --xla on and 2 replicas"):
             check_replicas(options(xla="on"), 2)
+        check_replicas(options(batch_size=6), 2)
+        check_replicas(options(batch_size=6, identity="net"), 1)
+        with pytest.raises(StrategyError, match="one example of 2.*--batch-size 6 on 2 replicas. Use a multiple of 4"):
+            check_replicas(options(batch_size=6, identity="net"), 2)
 
 
 def test_hosts_share_the_parts_of_a_batch():

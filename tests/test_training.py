@@ -135,8 +135,8 @@ def test_the_schedule_warms_up_and_decays():
     optimizer = build("classify", steps=1000, learning_rate=1e-3).optimizer
     schedule = optimizer._learning_rate
     rates = [float(schedule(step)) for step in (0, 50, 100, 550, 1000)]
-    # 100 steps of warm-up from a fiftieth; then half a cosine from 1 to 0.01, whose middle is their mean.
-    assert np.allclose(rates, [2e-5, 5.1e-4, 1e-3, 5.05e-4, 1e-5], rtol=1e-3)
+    # 100 steps of warm-up; then half a cosine from 1 to 0.01, whose middle is their mean.
+    assert np.allclose(rates, [0, 5e-4, 1e-3, 5.05e-4, 1e-5], rtol=1e-3)
     assert optimizer.use_ema and np.isclose(optimizer.ema_momentum, 0.99)
     assert np.isclose(build("classify", steps=50000).optimizer.ema_momentum, 0.999)
 
