@@ -83,6 +83,8 @@ def add_losses(parser):
                         help="pull recovered faces to their people through this face descriptor" + words)
     parser.add_argument("--perceptual", metavar="FOLDER",
                         help="compare recovered faces through this network's features" + words)
+    parser.add_argument("--weigh", nargs="+", default=[], metavar="OUTPUT=WEIGHT",
+                        help="weights of the reconstructor's losses by output, in place of the usual ones: flow=0 seen=0")
 
 
 def add_machine(parser):
@@ -159,7 +161,8 @@ def build(options, plan):
     how = {"jit_compile": {"auto": "auto", "on": True, "off": False}[options.xla]}
     how.update(steps_per_execution=plan.per_call)
     faces = load_face_losses(options.identity, options.perceptual)
-    training.compile_model(model, options.task, plan.steps, options.learning_rate, faces, **how)
+    weights = training.read_weights(options.weigh)
+    training.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
     training.prepare_state(model)
     return model
 

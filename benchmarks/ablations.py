@@ -1,74 +1,101 @@
 """What each part of the recipe is worth: the preset ``tiny`` trained for a fixed budget, each time with one thing changed.
 
-    python benchmarks/ablations.py SHARDS_64 --identity FOLDER [--steps 1500] [--only whole no_identity]
+    python benchmarks/ablations.py SHARDS_64 --identity FOLDER [--only detect/whole reconstruct/no_identity ...]
 
 SHARDS_64 holds crops of 64 px (``python -m pipelines.portraits PHOTOS SHARDS_64 --size 64``); FOLDER is what
-``scripts/convert_embedders.py`` writes of the MobileNet. Everything is measured by ``evaluate_keras.py`` on the
-``validation`` people; the test people are not looked at. Runs that are there already are not trained again.
+``scripts/convert_embedders.py`` writes of the MobileNet. Variants of ``detect`` are classifiers that never saw a family
+of swaps; those of ``reconstruct`` are reconstructors that all start from one ``detect/whole``. Measured as
+``evaluate_keras.py`` does, on the ``validation`` people; the test people are not looked at. Runs that are there already
+are not trained again, and results of several calls come together.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import evaluate_keras  # noqa: E402
+from keras_uncover import evaluation, report  # noqa: E402
+from keras_uncover.families import FAMILIES  # noqa: E402
+from pipelines.pairs import POSTS  # noqa: E402
+
 RESULT = ROOT / "benchmarks" / "results" / "ablations.json"
-# Name: what is changed, as arguments of train_keras.py; None takes --identity out.
-VARIANTS = {
+# Name: what is changed, as arguments of train_keras.py.
+DETECT = {"whole": [], **{f"without_{family}": ["--leave-out", family] for family in FAMILIES}}
+RECONSTRUCT = {
     "whole": [],
-    "no_identity": None,
-    "no_morphs": ["--morphs", "0"],
+    "no_closed_form": [],  # --init takes the classifier in place of what scripts/fit_geometry.py made of it
+    "no_identity": [],  # --identity is left out
+    "no_flow_loss": ["--weigh", "flow=0", "seen=0"],
     "half_genuine": ["--genuine", "0.5"],
-    "without_affine": ["--leave-out", "affine"],
-    "without_pyramid": ["--leave-out", "pyramid"],
-    "without_resynth": ["--leave-out", "resynth"],
-    "without_self": ["--leave-out", "self"],
 }
+VARIANTS = [*(f"detect/{name}" for name in DETECT), *(f"reconstruct/{name}" for name in RECONSTRUCT)]
 
 
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", help="shards with crops of 64 px")
     parser.add_argument("--identity", required=True, metavar="FOLDER", help="face descriptor for the identity loss")
-    parser.add_argument("--steps", type=int, default=1500, help="of each run (%(default)s)")
+    parser.add_argument("--detect-steps", type=int, default=1500, help="of each classifier (%(default)s)")
+    parser.add_argument("--steps", type=int, default=600, help="of each reconstructor (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="some of the variants")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=VARIANTS, metavar="VARIANT",
+                        help=f"some of {', '.join(VARIANTS)}")
     parser.add_argument("--runs", default=str(ROOT / "runs" / "ablations"), help="folder of the runs (%(default)s)")
     parser.add_argument("--json", default=str(RESULT), metavar="FILE")
     return parser.parse_args(arguments)
 
 
 def run_script(script, *arguments):
-    subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], check=True, cwd=ROOT,
+                   env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-def measure(name, options):
-    """Train a variant unless it is there, and return the numbers of the validation people."""
-    run = Path(options.runs) / name
-    numbers = run.with_suffix(".json")
-    if not numbers.is_file():
-        changes = VARIANTS[name]
-        recipe = ["--preset", "tiny", "--steps", options.steps, "--seed", options.seed, "--morphs", "0.2"]
-        recipe += [] if changes is None else ["--identity", options.identity, *changes]
-        run_script("train_keras.py", options.shards, run, *recipe)
-        run_script("evaluate_keras.py", run, options.shards, "--split", "validation", "--json", numbers)
-    return json.loads(numbers.read_text())
+def train(variant, options):
+    """The run folder of a variant, trained unless it is there, and what it starts from, too."""
+    task, name = variant.split("/")
+    run = Path(options.runs) / variant
+    if (run.with_suffix(".done")).exists():
+        return run
+    recipe = ["--preset", "tiny", "--seed", options.seed]
+    if task == "detect":
+        recipe += ["--task", "classify", "--steps", options.detect_steps, "--genuine", "0.5", *DETECT[name]]
+    else:
+        detector, start = train("detect/whole", options), Path(options.runs) / "start"
+        if name != "no_closed_form" and not start.exists():
+            run_script("scripts/fit_geometry.py", options.shards, start, "--preset", "tiny", "--init", detector)
+        recipe += ["--task", "reconstruct", "--steps", options.steps, "--steps-per-epoch", options.steps]
+        recipe += ["--init", detector if name == "no_closed_form" else start, *RECONSTRUCT[name]]
+        recipe += [] if name == "no_identity" else ["--identity", options.identity]
+    run_script("train_keras.py", options.shards, run, *recipe)
+    run.with_suffix(".done").touch()
+    return run
 
 
-def pick(numbers):
-    """The numbers that a variant is judged by: headline, and detection of each family."""
-    return {
-        "auc": numbers["detection"]["auc"],
-        "iou": numbers["localisation"]["iou"],
-        "target_distance": numbers["target"]["distance"],
-        "target_distance_copy": numbers["baselines"]["target"]["copy"]["distance"],
-        "donor_distance": numbers["donor"]["distance"],
-        "donor_distance_masked_copy": numbers["baselines"]["donor"]["masked_copy"]["distance"],
-        "genuine_mask_area": numbers["genuine"]["mask_area"],
-        **{f"auc_{name}": family["detection"]["auc"] for name, family in numbers["families"].items()},
-    }
+def measure(run, shards):
+    """The numbers that a variant is judged by, of the validation people: detection of each family, and the rest."""
+    setting = evaluate_keras.prepare(str(run), shards, "validation", None, 1)
+    reconstructs = setting.uncoverer.config["kind"] == "reconstructor"
+    bench = evaluate_keras.make_bench(setting, shards) if reconstructs else None
+    genuine = setting.score(setting.photos(range(POSTS)), "genuine photos", evaluation.score_genuine)
+    fakes, families = evaluate_keras.measure_families(setting, genuine, bench)
+    whole = report.family_numbers(genuine, evaluation.join_common(fakes[name] for name in setting.mixed))
+    numbers = {"auc": whole["detection"]["auc"]}
+    numbers.update({f"auc_{name}": family["detection"]["auc"] for name, family in families.items()})
+    if reconstructs:
+        numbers["iou"] = whole["localisation"]["iou"]
+        for role in ("target", "donor"):
+            numbers[f"{role}_distance"] = whole[role]["distance"]
+            numbers[f"{role}_distance_over_best_baseline"] = whole[role]["distance_over_best_baseline"]
+        numbers["target_l1_closed"] = whole["target"]["l1_closed"]
+        numbers["genuine_mask_area"] = report.genuine_numbers(genuine)["mask_area"]
+    return numbers
 
 
 def write_value(entry):
@@ -79,17 +106,28 @@ def write_value(entry):
     return f"{entry:.3f}"
 
 
+def print_table(variants):
+    """One table a task, a row a variant."""
+    for task in ("detect", "reconstruct"):
+        rows = {name: row for name, row in variants.items() if name.startswith(task)}
+        if rows:
+            columns = list(next(iter(rows.values())))
+            print(f"| {task} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", sep="\n")
+            for name, row in rows.items():
+                print(f"| {name.split('/')[1]} | {' | '.join(write_value(row[column]) for column in columns)} |")
+
+
 def main(arguments=None):
     options = parse_arguments(arguments)
-    Path(options.runs).mkdir(parents=True, exist_ok=True)
-    report = {"steps": options.steps, "seed": options.seed, "preset": "tiny", "split": "validation", "variants": {}}
-    for name in options.only:
-        report["variants"][name] = pick(measure(name, options))
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
-    columns = list(next(iter(report["variants"].values())))
-    print(f"| variant | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", sep="\n")
-    for name, row in report["variants"].items():
-        print(f"| {name} | {' | '.join(write_value(row[column]) for column in columns)} |")
+    path = Path(options.json)
+    kept = json.loads(path.read_text()) if path.is_file() else {"variants": {}}
+    about = {"preset": "tiny", "split": "validation", "seed": options.seed, "steps": options.steps,
+             "detect_steps": options.detect_steps}
+    for variant in options.only:
+        kept = {**about, "variants": {**kept["variants"], variant: measure(train(variant, options), options.shards)}}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+    print_table(kept["variants"])
 
 
 if __name__ == "__main__":

@@ -94,13 +94,32 @@ def start_from(model, folder):
             layer.set_weights(old.get_weights())
 
 
-def compile_model(model, task, steps, learning_rate, faces=(), **how):
+def read_weights(words):
+    """Weights of the reconstructor's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
+
+    Raises:
+        ValueError: no such output, or no number.
+    """
+    weights = dict(losses.RECONSTRUCTOR_WEIGHTS)
+    for word in words:
+        output, _, value = word.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+        if output not in weights or number is None:
+            raise ValueError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
+        weights[output] = number
+    return weights
+
+
+def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
     """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
     steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
     its gradient, even where that is a rounding's.
 
     The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
-    ``losses.reconstructor_losses``. how: is passed on to ``compile``, such as ``jit_compile`` and
+    ``losses.reconstructor_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to ``compile``, such as ``jit_compile`` and
     ``steps_per_execution``. Gradients are not clipped: Keras clips before
     replicas are added up, so that the result would depend on their number.
     """
@@ -116,7 +135,7 @@ def compile_model(model, task, steps, learning_rate, faces=(), **how):
         model.compile(
             optimizer,
             losses.reconstructor_losses(faces),
-            loss_weights=losses.RECONSTRUCTOR_WEIGHTS,
+            loss_weights=weights or losses.RECONSTRUCTOR_WEIGHTS,
             weighted_metrics=metrics.reconstructor_metrics(),
             **how,
         )

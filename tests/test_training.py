@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 import train_keras
-from keras_uncover import training
+from keras_uncover import losses, training
 from keras_uncover.config import TINY, ModelConfig
 from keras_uncover.presets import RUN_MODEL, build_from_folder, build_model
 from keras_uncover.run_folder import RunError
@@ -312,3 +312,12 @@ def test_the_script_trains_a_classifier_and_a_reconstructor_from_it(shards, tmp_
     new = build_model("classify", TINY).get_layer("encoder")
     kernels = [encoder.get_layer("stem_conv").get_weights()[0] for encoder in (*encoders, new)]
     assert np.abs(kernels[0] - kernels[1]).mean() < 0.1 * np.abs(kernels[0] - kernels[2]).mean()
+
+
+def test_weights_of_losses_by_words():
+    usual = losses.RECONSTRUCTOR_WEIGHTS
+    assert training.read_weights([]) == usual
+    assert training.read_weights(["flow=0", "target=3.5"]) == {**usual, "flow": 0.0, "target": 3.5}
+    for word in ("hair=1", "flow", "flow=much"):
+        with pytest.raises(ValueError, match=f"an output of p_fake, mask, target.*received '{word}'"):
+            training.read_weights([word])
