@@ -33,7 +33,8 @@ def shuffle_numbers(count, seed, start=0):
     first, left_out = divmod(start, count)
 
     def one_round(number):
-        order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed=tf.stack([tf.constant(seed, tf.int64), number]))
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed=key)
         return tf.data.Dataset.from_tensor_slices(order)
 
     return tf.data.Dataset.range(first, EVER).flat_map(one_round).skip(left_out)

@@ -1,5 +1,6 @@
 """Augmentation, swaps of all families and morphs on the JAX backend, as they are and compiled, beside TensorFlow."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def list_calls(records):
     """What is run: name to function and arguments. records: of made-up people, one a family."""
     calls = {}
     for name, (_, _, columns) in OPS.items():
-        calls[name] = (lambda images, draws, name=name: run_op(name, images, draws), pictures(), make_draws(3, 6, columns))
+        run = functools.partial(run_op, name)
+        calls[name] = run, pictures(), make_draws(3, 6, columns)
     calls["swap"] = synthesise, records, donors(records), make_draws(len(EVERY))
     calls["morph"] = mix_donors, records, donors(records)["texture"], make_draws(len(EVERY), 3, morphs.DRAWS)
     noise = np.random.default_rng(9).standard_normal((3, 64, 64, 3)).astype("float32")

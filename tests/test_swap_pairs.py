@@ -132,8 +132,8 @@ def test_a_sheet_shows_them(swap_shards, records, tmp_path, capsys):
     show.main([str(swap_shards[0]), "--split", "test", "--out", str(path)])
     assert "2 ready-made fakes of test" in capsys.readouterr().out
     sheet = cv2.imread(str(path))[..., ::-1]
-    cells = [np.concatenate([record["input"], np.repeat(record["mask"], 3, -1), record["target"], record["donor"]], axis=1)
-             for record in records["test"]]
-    assert all(np.array_equal(sheet[22 : 22 + SIZE, x : x + 4 * SIZE], cell) for x, cell in zip((2, 262), cells))
+    for x, record in zip((2, 262), records["test"], strict=True):
+        pictures = record["input"], np.repeat(record["mask"], 3, -1), record["target"], record["donor"]
+        np.testing.assert_array_equal(sheet[22 : 22 + SIZE, x : x + 4 * SIZE], np.concatenate(pictures, axis=1))
     with pytest.raises(SystemExit, match="have no family; received --family mesh"):
         show.main([str(swap_shards[0]), "--family", "mesh", "--out", str(path)])
