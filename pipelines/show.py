@@ -107,7 +107,9 @@ def draw_portraits(options):
         few = {key: value[:COLUMNS] for key, value in records.items()}
     families = FAMILIES if options.family in (None, "all") else [options.family]
     if len(few["crop"]) > 1 or options.family:
-        sheets += [lay_out(f"{name}: fake, mask, target, donor", swap_cells(few, name, options)) for name in families]
+        last = {"self": "a face that is not used"}
+        titles = [f"{name}: fake, mask, target, {last.get(name, 'donor')}" for name in families]
+        sheets += [lay_out(title, swap_cells(few, name, options)) for title, name in zip(titles, families)]
         shown.append(f"{len(few['crop'])} swaps each of {', '.join(families)}")
     return sheets, " and ".join(shown)
 
