@@ -71,4 +71,4 @@ def make_batch(records, draws, noise, *, rows, task, shares, plain, stage, resyn
     if noise is not None:
         swap = augmentation.augment(swap, draws[:, SWAP_DRAWS:], noise(swap["input"].shape), stage)
     batch, label = add_genuine(swap, rows.made_genuine + rows.ready_genuine)
-    return to_example(batch, label, task)
+    return to_example(batch, label, task, stage)

@@ -8,7 +8,8 @@ import collections
 
 from keras import ops
 
-from keras_uncover.swaps import neutral_outside
+from keras_uncover.channels import join_channels
+from keras_uncover.swaps import as_is, neutral_outside
 
 Rows = collections.namedtuple("Rows", "made ready made_genuine ready_genuine")
 Rows.__doc__ = "Rows of a batch: synthesised and ready-made fakes, and how many genuine photos stand beside each kind."
@@ -112,15 +113,18 @@ def balance(label):
     return both * weights + (1 - both)
 
 
-def to_example(batch, label, task):
-    """Inputs, truths and weights as ``fit`` takes them; truths with a weight a pixel carry it as last channel."""
+def to_example(batch, label, task, stage=as_is):
+    """Inputs, truths and weights as ``fit`` takes them; truths with a weight a pixel carry it as last channel.
+
+    stage: as for ``swaps.make_swaps``.
+    """
     if task == "classify":
         return batch["input"], {"p_fake": label}, {"p_fake": balance(label)}
     truth = {
         "p_fake": label,
         "mask": batch["mask"],
-        "target": ops.concatenate([batch["target"], batch["mask"]], -1),
-        "donor": ops.concatenate([batch["donor"], batch["donor_hull"]], -1),
+        "target": stage(join_channels)([batch["target"], batch["mask"]]),
+        "donor": stage(join_channels)([batch["donor"], batch["donor_hull"]]),
         "flow": batch["flow"],
     }
     truth["seen"] = truth["donor"]

@@ -1,11 +1,13 @@
 """Read the records of TFRecord shards, in their own order."""
 
+import os
+
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pipelines.table import IMAGES, PAIR, PORTRAIT
 
-__all__ = ["IMAGES", "PAIR", "PORTRAIT", "make_options", "open_builder", "read_records"]
+__all__ = ["IMAGES", "PAIR", "PORTRAIT", "holds_pairs", "make_options", "open_builder", "read_records"]
 
 POLICIES = ("auto", "file", "data", "off")
 
@@ -22,13 +24,29 @@ def make_options(deterministic=True, auto_shard_policy=None):
     return options
 
 
+def find_builder(shards):
+    """The TFDS builder of a folder.
+
+    Raises:
+        ValueError: it is no folder of shards.
+    """
+    if not tf.io.gfile.exists(os.path.join(shards, "dataset_info.json")):
+        raise ValueError(f"Shards are a folder with a dataset_info.json; {shards} has none. Build it first.")
+    return tfds.builder_from_directory(str(shards))
+
+
+def holds_pairs(shards):
+    """Whether a folder holds ready-made fakes, and no portraits."""
+    return "input" in find_builder(shards).info.features
+
+
 def open_builder(shards, split, keys):
     """The TFDS builder of a folder that holds the split and the keys.
 
     Raises:
-        ValueError: it holds no such split, or is a folder of the other kind.
+        ValueError: it holds no such split, or is a folder of the other kind, or of none.
     """
-    builder = tfds.builder_from_directory(str(shards))
+    builder = find_builder(shards)
     if split not in builder.info.splits:
         raise ValueError(f"split must be one of {sorted(builder.info.splits)} in {shards}; received {split!r}.")
     missing = [key for key in keys if key not in builder.info.features]

@@ -4,9 +4,10 @@
     python -m pipelines.show SHARDS --split train --family affine --count 24 --out affine.png
     python -m pipelines.show SHARDS --split train --family all --count 8 --out families.png
 
-Without --family the sheet shows records: crop, texture, uv map and hull. With it, a row holds swaps: the fake, its
-mask, the true target and the true donor; ``all`` shows so many of each family, one after the other. --augment shows
-them as training does, post-processed; --morphs takes the faces of morphs of two people instead of one person's.
+The sheet shows records (crop, texture, uv map and hull), then a row of swaps of each family (the fake, its mask, the
+true target and the true donor). With --family it shows swaps of that family only; ``all`` shows so many of each, one
+after the other. --augment shows them as training does, post-processed; --morphs takes the faces of morphs of two people
+instead of one person's. Of ready-made fakes, written by ``python -m pipelines.swap_pairs``, it shows what they hold.
 """
 
 import argparse
@@ -21,9 +22,11 @@ from keras_uncover.models.autoencoder import KIND, load_autoencoder
 from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
 from pipelines.make import to_float
 from pipelines.pairs import pair_people
-from pipelines.read import read_records
+from pipelines.read import PORTRAIT, holds_pairs, read_records
 
 COLUMNS = 4  # cells a row of the sheet
+SWAP = ("input", "mask", "target", "donor")  # pictures of a cell that shows a swap
+HEAD = 20  # pixels of the line above its cells that says what they are
 
 
 def parse_arguments(arguments=None):
@@ -32,7 +35,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--split", default="train")
     parser.add_argument("--out", default="sheet.png")
     parser.add_argument("--count", type=int, default=24, help="cells of the sheet (default %(default)s)")
-    parser.add_argument("--family", choices=(*FAMILIES, "all"), help="show swaps of this family, not records")
+    parser.add_argument("--family", choices=(*FAMILIES, "all"), help="show swaps of this family only")
     parser.add_argument("--plain", action="store_true", help="whole faces at full strength only")
     parser.add_argument("--augment", action="store_true", help="post-processed as in training")
     parser.add_argument("--morphs", action="store_true", help="paste morphs of two people")
@@ -41,11 +44,13 @@ def parse_arguments(arguments=None):
     return parser.parse_args(arguments)
 
 
-def take_records(shards, split, count):
+def take_records(shards, split, count, keys=PORTRAIT):
     """The first records of a split, stacked."""
-    records, total = read_records(shards, split)
-    if total < 2:
-        raise SystemExit(f"A sheet needs two people at least; split {split} of {shards} holds {total}.")
+    if count < 1:
+        raise ValueError(f"--count is a number from 1; received {count}.")
+    records, total = read_records(shards, split, keys=keys)
+    if total < 2 and keys == PORTRAIT:
+        raise ValueError(f"A sheet needs two people at least; split {split} of {shards} holds {total}.")
     rows = list(records.take(count).as_numpy_iterator())
     return {key: np.stack([row[key] for row in rows]) for key in rows[0] if key != "person"}
 
@@ -72,29 +77,65 @@ def swap_cells(records, family, options):
     if options.augment:
         noise = rng.standard_normal((count, size, size, 3), "float32")
         swap = augment(swap, rng.random((count, AUGMENT_DRAWS), "float32"), noise)
-    parts = [np.asarray(swap[key]) for key in ("input", "mask", "target", "donor")]
-    parts[1] = np.repeat(parts[1], 3, axis=-1)
-    return np.round(np.concatenate(parts, axis=2) * 255).clip(0, 255).astype("uint8")
+    return side_by_side({key: np.round(np.asarray(swap[key]) * 255).clip(0, 255).astype("uint8") for key in SWAP})
 
 
-def lay_out(cells):
-    """Cells in rows of ``COLUMNS``, the last row filled up with white."""
+def side_by_side(swap):
+    """The pictures of swaps, uint8, side by side: ``(n, s, 4 s, 3)``."""
+    return np.concatenate([np.broadcast_to(swap[key], swap["input"].shape) for key in SWAP], axis=2)
+
+
+def lay_out(title, cells):
+    """Cells in rows of ``COLUMNS`` below a line of text, the last row filled up with white."""
     missing = -len(cells) % COLUMNS
     blank = np.full((missing, *cells.shape[1:]), 255, "uint8")
     cells = np.pad(np.concatenate([cells, blank]), ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
     rows = cells.reshape(-1, COLUMNS, *cells.shape[1:])
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    head = np.full((HEAD, sheet.shape[1], 3), 255, "uint8")
+    cv2.putText(head, title, (4, HEAD - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([head, sheet])
+
+
+def draw_portraits(options):
+    """Records and swaps of portraits: list of laid out sheets, and what they show."""
+    records = take_records(options.shards, options.split, options.count)
+    few, sheets, shown = records, [], []
+    if options.family is None:
+        sheets.append(lay_out("records: crop, texture, uv map, hull", record_cells(records)))
+        shown.append(f"{len(records['crop'])} records")
+        few = {key: value[:COLUMNS] for key, value in records.items()}
+    families = FAMILIES if options.family in (None, "all") else [options.family]
+    if len(few["crop"]) > 1 or options.family:
+        last = {"self": "a face that is not used"}
+        titles = [f"{name}: fake, mask, target, {last.get(name, 'donor')}" for name in families]
+        sheets += [lay_out(title, swap_cells(few, name, options)) for title, name in zip(titles, families)]
+        shown.append(f"{len(few['crop'])} swaps each of {', '.join(families)}")
+    return sheets, " and ".join(shown)
+
+
+def draw_pairs(options):
+    """Ready-made fakes, as ``draw_portraits``."""
+    if options.family:
+        raise ValueError(f"Ready-made fakes have no family; received --family {options.family}. Leave it out.")
+    records = take_records(options.shards, options.split, options.count, SWAP)
+    title = "ready-made fakes: fake, mask (black where none could be derived), target, donor"
+    return [lay_out(title, side_by_side(records))], f"{len(records['input'])} ready-made fakes"
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    records = take_records(options.shards, options.split, options.count)
-    families = FAMILIES if options.family == "all" else [options.family]
-    sheets = [lay_out(swap_cells(records, name, options) if name else record_cells(records)) for name in families]
-    if not cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1]):
-        raise SystemExit(f"{options.out} could not be written; check the folder and the suffix.")
-    what = f"swaps each of {', '.join(families)}" if options.family else "records"
-    print(f"{options.out}: {len(records['crop'])} {what} of {options.split}")
+    try:
+        sheets, shown = (draw_pairs if holds_pairs(options.shards) else draw_portraits)(options)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from error
+    try:
+        written = cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1])
+    except cv2.error:  # A suffix that OpenCV does not know.
+        written = False
+    if not written:
+        raise SystemExit(f"error: {options.out} could not be written; check the folder and the suffix.")
+    print(f"{options.out}: {shown} of {options.split}")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def kill_while_writing(package, *arguments):
 
 
 def run_tfds_build(package, manual_dir, data_dir, *options):
-    """What ``tfds build`` runs in a builder's folder; the ``tfds`` command itself also imports Beam."""
+    """What ``tfds build`` runs in a builder's folder; the ``tfds`` command itself also imports what the extra
+    ``beam`` installs."""
     code = (
         "import sys, simple_parsing; from tensorflow_datasets.scripts.cli.build import Args;"
         "parser = simple_parsing.ArgumentParser(); parser.add_arguments(Args, dest='args');"

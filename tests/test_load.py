@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_uncover import swaps
 from pipelines import load as loading
@@ -10,9 +11,12 @@ from pipelines.make import to_float
 from pipelines.mix import add_genuine, balance
 from pipelines.order import shuffle_numbers
 from pipelines.read import IMAGES, read_records
-from pipelines.stored import index_file
+from pipelines.stored import StoredRecords, index_file
 
 SIZE = 64  # of the shards' crops
+# Tracing every family and augmentation takes most of the time: what is not about them does without.
+SIMPLE = dict(shares={"mesh": 1.0}, plain=True)
+BARE = dict(SIMPLE, augment=False)
 
 
 def take(dataset, count=1):
@@ -32,8 +36,20 @@ def same(one, other):
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
 
 
-def test_shapes_are_static(shards):
-    image, truth, weight = open_split(shards).element_spec
+@pytest.fixture(scope="module")
+def stream(shards):
+    """Training with everything in it."""
+    return open_split(shards, seed=1)
+
+
+@pytest.fixture(scope="module")
+def batches(stream):
+    """Its first four batches: four people, four fakes a batch, so four rounds."""
+    return take(stream, 4)
+
+
+def test_shapes_are_static(stream, shards):
+    image, truth, weight = stream.element_spec
     assert image.shape == (5, SIZE, SIZE, 3)
     shapes = {key: tuple(spec.shape) for key, spec in truth.items()}
     assert shapes == {
@@ -45,17 +61,17 @@ def test_shapes_are_static(shards):
         "seen": (5, SIZE, SIZE, 4),
     }
     assert {key: tuple(spec.shape) for key, spec in weight.items()} == dict.fromkeys(shapes, (5,))
-    image, truth, weight = open_split(shards, task="classify").element_spec
+    image, truth, weight = open_split(shards, task="classify", **BARE).element_spec
     assert image.shape == (5, SIZE, SIZE, 3)
     assert tuple(truth["p_fake"].shape) == (5, 1) and tuple(weight["p_fake"].shape) == (5,)
     assert set(truth) == set(weight) == {"p_fake"}
 
 
-def test_one_seed_one_stream(shards):
-    one, again, other = (take(open_split(shards, seed=seed), 3) for seed in (1, 1, 2))
-    assert all(same(a, b) for a, b in zip(one, again))
-    assert not any(same(a, b) for a, b in zip(one, other))
-    assert not same(one[0], one[1])
+def test_one_seed_one_stream(batches, shards):
+    again, other = (take(open_split(shards, seed=seed), 3) for seed in (1, 2))
+    assert all(same(a, b) for a, b in zip(batches[:3], again, strict=True))
+    assert not any(same(a, b) for a, b in zip(batches[:3], other, strict=True))
+    assert not same(batches[0], batches[1])
 
 
 def test_validation_is_the_same_to_the_byte_in_every_pass(shards):
@@ -65,9 +81,9 @@ def test_validation_is_the_same_to_the_byte_in_every_pass(shards):
     assert all(same(a, b) for a, b in zip(first, second))
 
 
-def test_training_goes_on_and_validation_ends(shards):
-    assert len(take(open_split(shards), 4)) == 4  # four people, four fakes a batch: four rounds
-    assert len(take(open_split(shards, training=False), 4)) == 1
+def test_training_goes_on_and_validation_ends(batches, shards):
+    assert len(batches) == 4
+    assert len(take(open_split(shards, training=False, **BARE), 4)) == 1
 
 
 def test_genuine_rows_are_whole_photos(shards):
@@ -85,8 +101,8 @@ def test_genuine_rows_are_whole_photos(shards):
     assert np.abs(truth["target"][..., :3] - image)[fake].max() > 0.05
 
 
-def test_everything_is_in_range(shards):
-    for image, truth, weight in take(open_split(shards), 3):
+def test_everything_is_in_range(batches):
+    for image, truth, weight in batches:
         assert image.dtype == np.float32
         for part in (image, *(truth[key] for key in ("p_fake", "mask", "target", "donor"))):
             assert np.isfinite(part).all() and part.min() >= 0 and part.max() <= 1 + 1e-6
@@ -112,9 +128,9 @@ def test_without_augmentation_a_target_is_the_stored_crop(shards):
 
 
 def test_shares_are_passed_on(shards):
-    (_, _, weight), = take(open_split(shards, shares={"self": 1.0}))
+    (_, _, weight), = take(open_split(shards, shares={"self": 1.0}, augment=False))
     assert weight["donor"].max() == 0
-    (_, _, weight), = take(open_split(shards, shares={"mesh": 1.0}))
+    (_, _, weight), = take(open_split(shards, shares={"mesh": 1.0}, augment=False))
     assert weight["donor"].tolist() == [1, 1, 1, 1, 0]
 
 
@@ -179,37 +195,42 @@ def test_xla_changes_nothing_but_roundings(shards):
 )
 def test_what_no_batch_can_be_made_of_is_refused(shards, options, words):
     with pytest.raises(ValueError, match=words):
-        open_split(shards, **options)
+        open_split(shards, **{**BARE, **options})
 
 
 def test_options_reach_the_dataset(shards):
-    options = open_split(shards, auto_shard_policy="data", deterministic=False).options()
+    options = open_split(shards, auto_shard_policy="data", deterministic=False, **BARE).options()
     assert options.experimental_distribute.auto_shard_policy.name == "DATA"
     assert options.deterministic is False
     assert open_split(shards, "validation", batch_size=2, genuine_share=0, training=False,
-                      deterministic=False).options().deterministic is True
+                      deterministic=False, **BARE).options().deterministic is True
+
+
+@pytest.fixture(scope="module")
+def through(shards):
+    """The first thirteen batches of one stream."""
+    return take(open_split(shards, seed=4, batch_size=6, genuine_share=0.5, **SIMPLE), 13)
 
 
 @pytest.mark.parametrize("cache", [False, "here/cache"])
-def test_how_it_is_computed_does_not_change_what_is_computed(shards, tmp_path, monkeypatch, cache):
+def test_how_it_is_computed_does_not_change_what_is_computed(through, shards, tmp_path, monkeypatch, cache):
     monkeypatch.chdir(tmp_path)
-    usual = take(open_split(shards, seed=3), 3)
-    for _ in range(2):
-        other = open_split(shards, seed=3, num_parallel_calls=1, prefetch=1, cache=cache)
-        assert all(same(a, b) for a, b in zip(usual, take(other, 3), strict=True))
+    options = dict(seed=4, batch_size=6, genuine_share=0.5, num_parallel_calls=1, prefetch=1, cache=cache)
+    for _ in range(2 if cache else 1):
+        other = open_split(shards, **options, **SIMPLE)
+        assert all(same(a, b) for a, b in zip(through[:3], take(other, 3), strict=True))
     # What was unpacked once is used again, and nothing half-written is left.
     assert len(list(tmp_path.glob("here/cache-train-*.tfrecord"))) == len(list(tmp_path.glob("**/*.*"))) == bool(cache)
 
 
 @pytest.mark.parametrize("start", [1, 3, 10])
-def test_a_stream_goes_on_at_any_step(shards, start):
-    options = dict(seed=4, batch_size=6, genuine_share=0.5)
-    through = take(open_split(shards, **options).skip(start), 3)
-    assert all(same(a, b) for a, b in zip(through, take(open_split(shards, start=start, **options), 3), strict=True))
+def test_a_stream_goes_on_at_any_step(through, shards, start):
+    later = take(open_split(shards, seed=4, batch_size=6, genuine_share=0.5, start=start, **SIMPLE), 3)
+    assert all(same(a, b) for a, b in zip(through[start : start + 3], later, strict=True))
 
 
 def test_the_parts_of_hosts_are_the_parts_of_the_whole(shards):
-    options = dict(seed=4, batch_size=8, genuine_share=0.5, parts=2, start=1)
+    options = dict(seed=4, batch_size=8, genuine_share=0.5, parts=2, start=1, **SIMPLE)
     whole = take(open_split(shards, **options), 3)
     parts = [take(open_split(shards, part=part, **options), 3) for part in (0, 1)]
     for batch, *halves in zip(whole, *parts, strict=True):
@@ -218,15 +239,16 @@ def test_the_parts_of_hosts_are_the_parts_of_the_whole(shards):
         assert same(batch, joined)
         assert batch[1]["p_fake"][:, 0].tolist() == 2 * [1, 1, 0, 0]
     assert not same(parts[0][0], parts[1][0])
-    whole = take(open_split(shards, training=False, batch_size=8, genuine_share=0.5, parts=2), 9)
-    parts = [take(open_split(shards, training=False, batch_size=8, genuine_share=0.5, parts=2, part=k), 9) for k in (0, 1)]
+    options = dict(training=False, batch_size=8, genuine_share=0.5, parts=2, **BARE)
+    whole = take(open_split(shards, **options), 9)
+    parts = [take(open_split(shards, part=part, **options), 9) for part in (0, 1)]
     assert len(whole) == len(parts[0]) == len(parts[1]) == 1
     assert np.array_equal(whole[0][0], np.concatenate([part[0][0] for part in parts]))
 
 
 def test_shards_and_bank_give_the_same_batches(shards, bank):
     for split, training in (("train", True), ("validation", False)):
-        options = dict(split=split, seed=2, batch_size=4, genuine_share=0.5, training=training)
+        options = dict(split=split, seed=2, batch_size=4, genuine_share=0.5, training=training, **BARE)
         one, two = (take(open_split(data, **options), 2) for data in (shards, bank))
         assert one and all(same(a, b) for a, b in zip(one, two, strict=True))
     with pytest.raises(ValueError, match=r"split must be one of \['test', 'train', 'validation'\] in .*npz; received 'dev'"):
@@ -253,6 +275,20 @@ def test_a_cut_off_file_is_refused(shards, tmp_path):
     with pytest.raises(ValueError, match="must end with a whole record; .*cut is cut off at byte"):
         index_file(str(cut))
     assert len(index_file(str(file))) == 4
+
+
+def test_every_record_is_read_at_its_place_and_a_damaged_one_refused(shards, tmp_path):
+    (file,) = shards.glob("*-train*")
+    whole = list(tf.data.TFRecordDataset(str(file)).as_numpy_iterator())
+    damaged = tmp_path / "damaged"
+    start, length = index_file(str(file))[2]
+    data = bytearray(file.read_bytes())
+    data[start + length // 2] ^= 1
+    damaged.write_bytes(data)
+    records = StoredRecords([str(file), str(damaged)], lambda stored: stored)
+    assert [records.read(number).numpy() for number in (4, 3, 0, 2, 1, 7)] == [whole[k] for k in (0, 3, 0, 2, 1, 3)]
+    with pytest.raises(tf.errors.DataLossError, match=f"corrupted record at {start}"):
+        records.read(4 + 2)  # The third of the second file.
 
 
 def test_only_what_is_asked_for_is_decoded(shards):

@@ -76,12 +76,13 @@ def test_a_share_of_the_donors_are_morphs():
 def test_every_family_is_drawn(shards, tmp_path, capsys):
     path = tmp_path / "all.png"
     show.main([str(shards), "--split", "train", "--family", "all", "--plain", "--out", str(path)])
-    # Four people: a row of four cells a family, each of four pictures and a white edge.
-    sheet = cv2.imread(str(path))
-    assert sheet.shape == (5 * 68, 4 * (4 * 64 + 4), 3)
-    mesh, resynth = sheet[2:66, 2:66].astype(float), sheet[4 * 68 + 2 : 4 * 68 + 66, 2:66].astype(float)
+    # Four people: a line of text and a row of four cells a family, each of four pictures and a white edge.
+    sheet, row = cv2.imread(str(path)), 20 + 68
+    assert sheet.shape == (5 * row, 4 * (4 * 64 + 4), 3)
+    assert all(sheet[k * row : k * row + 20].min() < 100 for k in range(5))
+    mesh, resynth = (sheet[k * row + 22 : k * row + 86, 2:66].astype(float) for k in (0, 4))
     assert 1 < np.abs(mesh - resynth).mean() < 20
     assert "4 swaps each of mesh, affine, self, pyramid, resynth of train" in capsys.readouterr().out
     other = tmp_path / "morphs.png"
     show.main([str(shards), "--split", "train", "--family", "mesh", "--plain", "--morphs", "--out", str(other)])
-    assert np.abs(cv2.imread(str(other)).astype(float) - sheet[:68]).mean() > 2
+    assert np.abs(cv2.imread(str(other)).astype(float) - sheet[:row]).mean() > 2

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -53,11 +54,38 @@ def test_post_processing_is_the_same_for_a_fake_and_its_target(people):
     np.testing.assert_allclose(swap["input"] * far, swap["target"] * far, atol=1e-6)
 
 
-def test_sheets_are_drawn(shards, tmp_path):
-    for name, arguments in (("records", []), ("mesh", ["--family", "mesh", "--augment"]), ("self", ["--family", "self"])):
-        path = tmp_path / f"{name}.png"
-        show.main([str(shards), "--split", "train", "--out", str(path), *arguments])
-        assert path.stat().st_size > 10_000
+def draw(shards, path, *arguments):
+    show.main([str(shards), "--out", str(path), *arguments])
+    return cv2.imread(str(path))[..., ::-1]
+
+
+def test_a_sheet_shows_records_and_swaps_of_every_family(shards, people, tmp_path, capsys):
+    sheet, row = draw(shards, tmp_path / "sheet.png", "--split", "train"), 20 + 68
+    assert "4 records and 4 swaps each of mesh, affine, self, pyramid, resynth of train" in capsys.readouterr().out
+    assert sheet.shape == (6 * row, 4 * (4 * 64 + 4), 3)
+    crop = sheet[22:86, 2:66]
+    assert any(np.array_equal(crop, stored) for stored in people["crop"])
+    for k in range(1, 6):
+        fake, mask, target = (sheet[k * row + 22 : k * row + 86, 2 + 64 * place :][:, :64] for place in range(3))
+        assert mask.max() == 255 and mask.min() == 0 and (mask == mask[..., :1]).all()
+        assert k == 5 or np.array_equal(target, crop)
+        assert np.abs(fake.astype(float) - target)[mask[..., 0] > 200].mean() > 2
+    path = tmp_path / "augmented.png"
+    augmented = draw(shards, path, "--family", "mesh", "--augment", "--count", "2")
+    assert augmented.shape == (row, sheet.shape[1], 3) and (augmented[:, 600:] == 255).all()
+
+
+def test_what_no_sheet_can_be_drawn_of_is_refused(shards, tmp_path):
+    for arguments, words in (
+        ([tmp_path], "has none. Build it first"),
+        ([shards, "--split", "dev"], "received 'dev'"),
+        ([shards, "--count", "0"], "--count is a number from 1; received 0"),
+        ([shards, "--family", "mesh", "--count", "1"], "at least two people"),
+        ([shards, "--count", "2", "--out", tmp_path / "sheet.nothing"], "check the folder and the suffix"),
+    ):
+        with pytest.raises(SystemExit, match=words):
+            show.main(["--out", str(tmp_path / "sheet.png"), *map(str, arguments)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_evaluation_writes_every_number_with_its_baseline(shards, tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from shard_files import SIZE, SPLITS, assert_apart, assert_nothing_of_this_machi
 
 from keras_uncover.geometry import cut_crops
 from keras_uncover.images import decode_image, read_bytes
+from pipelines import show
 from pipelines.look import load_finder
 from pipelines.pictures import hash_pixels
 from pipelines.swap_pairs.record import make_record
@@ -121,3 +122,18 @@ def test_metadata_tells_nothing_of_this_machine(seed_layout, swap_shards):
     assert_nothing_of_this_machine(swap_shards[0], seed_layout)
     info = json.loads((swap_shards[0] / "dataset_info.json").read_text())
     assert (info["name"], info["version"]) == ("swap_pairs", "1.0.0")
+
+
+# Looking at them
+
+
+def test_a_sheet_shows_them(swap_shards, records, tmp_path, capsys):
+    path = tmp_path / "sheet.png"
+    show.main([str(swap_shards[0]), "--split", "test", "--out", str(path)])
+    assert "2 ready-made fakes of test" in capsys.readouterr().out
+    sheet = cv2.imread(str(path))[..., ::-1]
+    for x, record in zip((2, 262), records["test"], strict=True):
+        pictures = record["input"], np.repeat(record["mask"], 3, -1), record["target"], record["donor"]
+        np.testing.assert_array_equal(sheet[22 : 22 + SIZE, x : x + 4 * SIZE], np.concatenate(pictures, axis=1))
+    with pytest.raises(SystemExit, match="have no family; received --family mesh"):
+        show.main([str(swap_shards[0]), "--family", "mesh", "--out", str(path)])

@@ -1,7 +1,7 @@
 """TFDS builder of portraits; TFDS writes the shards, ``dataset_info.json`` and ``features.json``.
 
 ``python -m pipelines.portraits`` is the short way. With TFDS's own tool (``--manual_dir`` holds the portraits, and a
-``portraits.csv`` if splits are given; the ``tfds`` command of TFDS 4.9.10 needs apache-beam to be installed)::
+``portraits.csv`` if splits are given; the ``tfds`` command of TFDS 4.9.10 needs the extra ``beam`` to be installed)::
 
     tfds build pipelines/portraits --config 128px --manual_dir photos --data_dir data
 

@@ -1,7 +1,7 @@
 """TFDS builder of ready-made fakes; TFDS writes the shards, ``dataset_info.json`` and ``features.json``.
 
 ``python -m pipelines.swap_pairs`` is the short way. With TFDS's own tool (``--manual_dir`` holds the data set; the
-``tfds`` command of TFDS 4.9.10 needs apache-beam to be installed)::
+``tfds`` command of TFDS 4.9.10 needs the extra ``beam`` to be installed)::
 
     tfds build pipelines/swap_pairs --config 128px --manual_dir dataset --data_dir data
 """
