@@ -14,7 +14,7 @@ from keras_uncover.presets import KINDS, build_from_folder, build_model
 from keras_uncover.run_folder import RunError
 from keras_uncover.safety import BrokenTraining, StopOnNaN
 from keras_uncover.samples import DrawSamples
-from keras_uncover.saving import SaveRun, TellRate
+from keras_uncover.saving import SaveElsewhere, SaveRun, TellRate
 from keras_uncover.strategies import StrategyError
 
 __all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]
@@ -160,7 +160,9 @@ def resume_state(model, folder, note):
         return
     restore_checkpoint(model, folder, note["step"])
     made = int(model.optimizer.iterations)
-    if made != note["step"]:
+    # An optimizer that scales the loss leaves steps out whose gradients overflow float16.
+    skips = hasattr(model.optimizer, "inner_optimizer")
+    if made > note["step"] or (made < note["step"] and not skips):
         raise CheckpointError(f"The checkpoint of step {note['step']} must be of that many; its optimizer made {made}.")
 
 
@@ -204,5 +206,5 @@ def callbacks(plan, batch_at, folder=None, writing=()):
         ValidateAverages(),
         StopOnNaN(folder, batch_at, plan.per_epoch, plan.per_call),
         TellRate(plan.batch_size, plan.steps, plan.per_epoch, tells=folder is not None),
-        *writing,
+        *(writing if folder is not None else [SaveElsewhere()]),
     ]
