@@ -24,16 +24,6 @@ def save_averages(model, folders, config):
             save_preset(bare, folder, config, half=False)
 
 
-class SaveElsewhere(keras.callbacks.Callback):
-    """What a host that writes nothing does while the first one saves: to assign a weight that is spread over hosts,
-    JAX compares its new value among all of them, and so all of them must assign it.
-    """
-
-    def on_epoch_end(self, epoch, logs=None):
-        with averaged(self.model):
-            pass
-
-
 class SaveRun(keras.callbacks.Callback):
     """After every epoch write the averaged weights, also as the best ones if they are, and then the checkpoint.
 

@@ -14,7 +14,7 @@ from keras_uncover.presets import KINDS, build_from_folder, build_model
 from keras_uncover.run_folder import RunError
 from keras_uncover.safety import BrokenTraining, StopOnNaN
 from keras_uncover.samples import DrawSamples
-from keras_uncover.saving import SaveElsewhere, SaveRun, TellRate
+from keras_uncover.saving import SaveRun, TellRate
 from keras_uncover.strategies import StrategyError
 
 __all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]
@@ -193,18 +193,27 @@ def writing_callbacks(folder, config, note, plan, samples=None):
     ]
 
 
+def following_callbacks(folder, config, note, plan):
+    """What a host calls beside ``writing_callbacks`` of the first one: it saves the same, elsewhere.
+
+    Under JAX whoever makes or assigns a variable that is spread over hosts waits for all of them to do so, and Keras
+    makes and assigns some when it saves. So all hosts save; ``folder`` is one that is thrown away.
+    """
+    return [SaveRun(folder, config, plan.per_epoch, 1, note["best"])]
+
+
 def callbacks(plan, batch_at, folder=None, writing=()):
     """The callbacks of a run, in the order in which they must be called.
 
     Args:
         plan: ``Plan``.
         batch_at: function of a step to its batch.
-        folder: the run's folder, None on a host that writes nothing.
-        writing: what ``writing_callbacks`` returned.
+        folder: the run's folder, None on a host that does not write it.
+        writing: what ``writing_callbacks`` or ``following_callbacks`` returned.
     """
     return [
         ValidateAverages(),
         StopOnNaN(folder, batch_at, plan.per_epoch, plan.per_call),
         TellRate(plan.batch_size, plan.steps, plan.per_epoch, tells=folder is not None),
-        *(writing if folder is not None else [SaveElsewhere()]),
+        *writing,
     ]
