@@ -16,6 +16,8 @@ docs/training.md tells more.
 import argparse
 import contextlib
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -167,15 +169,16 @@ def build(options, plan):
     return model
 
 
-def train(model, options, plan, note, data, folder=None):
-    """Fit from a checkpoint, or from the beginning. folder: None on a host that writes nothing."""
+def train(model, options, plan, note, data, folder):
+    """Fit from a checkpoint, or from the beginning. folder: of the run, or any new one on hosts but the first."""
     open_split, batches, validation = data
     training.resume_state(model, options.run, note)
-    writing = ()
-    if folder is not None:
+    settings = training.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
+    if options.host:
+        writing = training.following_callbacks(folder, settings, note, plan)
+    else:
         # Several hosts would all have to draw: a network that is spread over them answers only when all ask.
         samples = training.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
-        settings = training.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
         writing = training.writing_callbacks(folder, settings, note, plan, samples)
 
     def batch_at(step):
@@ -189,7 +192,7 @@ def train(model, options, plan, note, data, folder=None):
             epochs=plan.epochs,
             steps_per_epoch=plan.per_epoch,
             shuffle=False,  # the data are; Keras would warn that it cannot
-            callbacks=training.callbacks(plan, batch_at, folder, writing),
+            callbacks=training.callbacks(plan, batch_at, None if options.host else folder, writing),
         )
 
 
@@ -211,7 +214,8 @@ def main(arguments=None):
     with scope:
         model = build(options, plan)
     if options.host:  # The first host writes the run's folder.
-        train(model, options, plan, note, data)
+        with tempfile.TemporaryDirectory() as folder:
+            train(model, options, plan, note, data, Path(folder))
         return
     run_folder.check_room(options.run, model, plan.keep)
     # Only now, so that a start that fails does not use the run's name up.

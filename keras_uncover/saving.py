@@ -15,12 +15,13 @@ from keras_uncover.weights import save_preset
 RUN_BEST = "best"
 
 
-def save_averages(model, folder, config):
-    """Write the averaged weights as a preset folder, without the optimizer; the write is atomic."""
+def save_averages(model, folders, config):
+    """Write the averaged weights as preset folders, without the optimizer; each write is atomic."""
     # The same layers in a model that was never compiled: the optimizer's slots are three times the weights.
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
     with averaged(model):
-        save_preset(bare, folder, config, half=False)
+        for folder in folders:
+            save_preset(bare, folder, config, half=False)
 
 
 class SaveRun(keras.callbacks.Callback):
@@ -44,10 +45,11 @@ class SaveRun(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         step, value = (epoch + 1) * self.per_epoch, logs.get(self.watched, logs["loss"])
-        save_averages(self.model, self.folder / RUN_MODEL, self.config)
+        names = [RUN_MODEL]
         if value < self.best["value"]:
             self.best = {"step": step, "value": float(value)}
-            save_averages(self.model, self.folder / RUN_BEST, self.config)
+            names.append(RUN_BEST)
+        save_averages(self.model, [self.folder / name for name in names], self.config)
         note = {"step": step, "epoch": epoch + 1, "per_epoch": self.per_epoch, "best": self.best}
         save_checkpoint(self.model, self.folder, {**note, "logs": {key: float(value) for key, value in logs.items()}})
         prune_checkpoints(self.folder, self.keep, self.best["step"])

@@ -179,7 +179,9 @@ def resume_state(model, folder, note):
         return
     restore_checkpoint(model, folder, note["step"])
     made = int(model.optimizer.iterations)
-    if made != note["step"]:
+    # An optimizer that scales the loss leaves steps out whose gradients overflow float16.
+    skips = hasattr(model.optimizer, "inner_optimizer")
+    if made > note["step"] or (made < note["step"] and not skips):
         raise CheckpointError(f"The checkpoint of step {note['step']} must be of that many; its optimizer made {made}.")
 
 
@@ -210,14 +212,23 @@ def writing_callbacks(folder, config, note, plan, samples=None):
     ]
 
 
+def following_callbacks(folder, config, note, plan):
+    """What a host calls beside ``writing_callbacks`` of the first one: it saves the same, elsewhere.
+
+    Under JAX whoever makes or assigns a variable that is spread over hosts waits for all of them to do so, and Keras
+    makes and assigns some when it saves. So all hosts save; ``folder`` is one that is thrown away.
+    """
+    return [SaveRun(folder, config, plan.per_epoch, 1, note["best"])]
+
+
 def callbacks(plan, batch_at, folder=None, writing=()):
     """The callbacks of a run, in the order in which they must be called.
 
     Args:
         plan: ``Plan``.
         batch_at: function of a step to its batch.
-        folder: the run's folder, None on a host that writes nothing.
-        writing: what ``writing_callbacks`` returned.
+        folder: the run's folder, None on a host that does not write it.
+        writing: what ``writing_callbacks`` or ``following_callbacks`` returned.
     """
     return [
         ValidateAverages(),

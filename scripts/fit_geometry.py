@@ -116,15 +116,17 @@ def fit_texture(model, examples):
     """Fit the two layers of the texture: the main directions of what a ridge regression answers."""
     features = [look(model, "texture_known", part) for part in examples]
     kernel, bias, told = fit_ridge(features[0], examples[0]["texture"], features[1], examples[1]["texture"])
-    answers = features[0] @ kernel
+    answers = features[0] @ kernel + bias
     level = answers.mean(0)
     _, lengths, directions = np.linalg.svd(answers - level, full_matrices=False)
-    scale = lengths[:RANK] / np.sqrt(len(answers))
-    code = kernel @ directions[:RANK].T / scale
-    shift = -(level @ directions[:RANK].T) / scale
+    directions = np.pad(directions, ((0, max(RANK - len(lengths), 0)), (0, 0)))[:RANK]
+    scale = np.pad(lengths, (0, max(RANK - len(lengths), 0)), constant_values=1.0)[:RANK] / np.sqrt(len(answers))
+    scale = np.maximum(scale, 1e-3)  # what tells nobody apart must not be enlarged
+    code = kernel @ directions.T / scale
+    shift = bias @ directions.T / scale - level @ directions.T / scale
     model.get_layer("texture_code").set_weights([code.astype("float32"), shift.astype("float32")])
-    colours = directions[:RANK] * scale[:, None]
-    model.get_layer("texture_colours").set_weights([colours.astype("float32"), (level + bias).astype("float32")])
+    colours = directions * scale[:, None]
+    model.get_layer("texture_colours").set_weights([colours.astype("float32"), level.astype("float32")])
     print(f"texture: {told}, {(lengths[:RANK] ** 2).sum() / (lengths**2).sum():.4f} of the answers' variance kept")
 
 

@@ -55,10 +55,10 @@ def fit(task, sizes, dtype, batch, strategy, per_call, moved=False):
             move(model)
     batches = [for_task(make_batch(sizes, batch, seed), task) for seed in range(STEPS)]
     stacked = tf.nest.map_structure(lambda *values: np.stack(values).astype(dtype), *batches)
-    keep = Keep(model.get_weights())
+    keep = Keep([weight.numpy() for weight in model.trainable_weights])
     history = model.fit(tf.data.Dataset.from_tensor_slices(stacked).repeat(), epochs=STEPS // PER_EPOCH, verbose=0,
                         shuffle=False, steps_per_epoch=PER_EPOCH, callbacks=[keep])
-    return Result(replicas, history.history, keep.first, keep.weights, keep.averages)
+    return Result(replicas, history.history, keep.first, keep.weights, keep.averages, keep.statistics)
 
 
 class Keep(keras.callbacks.Callback):
@@ -69,18 +69,24 @@ class Keep(keras.callbacks.Callback):
         self.first = first
 
     def on_epoch_end(self, epoch, logs=None):
-        self.weights = self.model.get_weights()
+        self.weights, self.statistics = (
+            [weight.numpy() for weight in some]
+            for some in (self.model.trainable_weights, self.model.non_trainable_weights)
+        )
         self.averages = [average.numpy() for _, average in pair_averages(self.model.optimizer)]
 
 
 class Result(NamedTuple):
-    """What a run left: number of replicas, losses an epoch, arrays."""
+    """What a run left: number of replicas, losses an epoch, arrays: weights before and after, their averages, and the
+    moving means and variances of the normalisations.
+    """
 
     replicas: int
     logs: dict
     first: list
     weights: list
     averages: list
+    statistics: list
 
     def list_losses(self):
         return sorted(key for key in self.logs if key.endswith("loss"))
@@ -107,7 +113,8 @@ def main(task, preset, dtype, batch, start="same"):
         "dtype": one.weights[0].dtype.name,
         "losses": {key: [one.logs[key], two.logs[key]] for key in one.list_losses()},
         "losses_apart": max(np.abs(np.subtract(one.logs[key], two.logs[key])).max() for key in one.list_losses()),
-        "weights_apart": compare(one.weights, two.weights),  # moving means and variances among them
+        "weights_apart": compare(one.weights, two.weights),
+        "statistics_apart": compare(one.statistics, two.statistics),
         "averages_apart": compare(one.averages, two.averages),
         "moved": compare(one.weights, one.first),
     }))

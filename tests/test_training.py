@@ -1,8 +1,7 @@
-"""Training: one step, a run's folder, its start from another, and the whole script. Needs TensorFlow."""
+"""Training: one step, a run's folder, its start from another. Needs TensorFlow."""
 
 import csv
 import dataclasses
-import functools
 from pathlib import Path
 
 import keras
@@ -10,15 +9,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-import train_keras
 from keras_uncover import losses, training
-from keras_uncover.config import TINY, ModelConfig
+from keras_uncover.checkpoints import CheckpointError, save_checkpoint
+from keras_uncover.config import ModelConfig
 from keras_uncover.presets import RUN_MODEL, build_from_folder, build_model
-from keras_uncover.run_folder import RunError
 from keras_uncover.safety import BrokenTraining, StopOnNaN
 from keras_uncover.weights import WeightsError, save_preset
 from made_up_batches import SMALLEST, for_task, make_batch
-from pipelines import load as loading
 
 OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
 
@@ -279,39 +276,30 @@ def test_a_plan_is_whole_epochs_of_whole_calls():
         training.Plan.of(1000, None, 500, batch_size=16, per_call=8)
 
 
-def test_a_start_that_fails_leaves_no_folder(shards, tmp_path):
-    arguments = [str(shards), str(tmp_path / "run"), "--preset", "tiny", "--batch-size", "64"]
-    with pytest.raises(ValueError, match="Split train of .* holds 4 records"):
-        train_keras.main(arguments)
-    assert not (tmp_path / "run").exists()
-
-
-def test_the_script_trains_a_classifier_and_a_reconstructor_from_it(shards, tmp_path, capsys, monkeypatch):
-    # Compiling the swaps for XLA would take longer than all the rest.
-    monkeypatch.setattr(loading, "load", functools.partial(loading.load, compiled=False))
-    common = ["--preset", "tiny", "--steps", "4", "--steps-per-epoch", "2", "--batch-size", "4", "--genuine", "0.5"]
-    detector, both = tmp_path / "detector", tmp_path / "both"
-    train_keras.main([str(shards), str(detector), "--task", "classify", *common])
-    train_keras.main([str(shards), str(both), "--task", "reconstruct", "--init", str(detector), *common])
-    with pytest.raises(RunError, match="holds a run already. Go on with it by --resume"):
-        train_keras.main([str(shards), str(both), *common])
-    assert f"keras-uncover predict PHOTO --preset {both}" in capsys.readouterr().out
-
-    images = np.random.default_rng(0).random((2, 64, 64, 3), "float32")
-    for folder, kind in ((detector, "classifier"), (both, "reconstructor")):
-        model, config = build_from_folder(folder)
-        assert (config["kind"], config["arch"]["size"]) == (kind, TINY.size)
-        assert config["trained"]["steps"] == 4
-        assert all(np.isfinite(value).all() for value in run(model, images).values())
-        with open(folder / "history.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
-        assert len(rows) == 2
-        assert all(np.isfinite(float(value)) for row in rows for value in row.values())
-    # Four small steps after the start, the second network's encoder is still nearer to the first's than a new one is.
-    encoders = [build_from_folder(folder)[0].get_layer("encoder") for folder in (detector, both)]
-    new = build_model("classify", TINY).get_layer("encoder")
-    kernels = [encoder.get_layer("stem_conv").get_weights()[0] for encoder in (*encoders, new)]
-    assert np.abs(kernels[0] - kernels[1]).mean() < 0.1 * np.abs(kernels[0] - kernels[2]).mean()
+def test_a_checkpoint_of_another_step_is_refused_but_for_steps_left_out_in_float16(tmp_path, monkeypatch):
+    model = build("classify")
+    model.train_on_batch(*for_task(make_batch(), "classify"))
+    save_checkpoint(model, tmp_path, {"step": 2})
+    with pytest.raises(CheckpointError, match="checkpoint of step 2 must be of that many; its optimizer made 1"):
+        training.resume_state(build("classify"), tmp_path, {"step": 2})
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model, other = build("classify"), build("classify", seed=1)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    batch = for_task(make_batch(), "classify")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    training.prepare_state(model)
+    model.optimizer.dynamic_scale.assign(1e30)
+    before = model.trainable_weights[0].numpy()
+    model.train_on_batch(*batch)
+    assert np.array_equal(before, model.trainable_weights[0].numpy()) and int(model.optimizer.iterations) == 0
+    save_checkpoint(model, tmp_path, {"step": 1})
+    training.prepare_state(other)
+    training.resume_state(other, tmp_path, {"step": 1})
+    assert np.array_equal(before, other.trainable_weights[0].numpy())
+    assert float(other.optimizer.dynamic_scale) == float(model.optimizer.dynamic_scale) < 1e30
 
 
 def test_weights_of_losses_by_words():
