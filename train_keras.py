@@ -83,10 +83,13 @@ def add_losses(parser):
     words = "; a folder that scripts/convert_embedders.py wrote"
     parser.add_argument("--identity", metavar="FOLDER",
                         help="pull recovered faces to their people through this face descriptor" + words)
+    parser.add_argument("--identity-weight", type=float, default=1.0, metavar="W", help="of that pull (%(default)s)")
     parser.add_argument("--perceptual", metavar="FOLDER",
                         help="compare recovered faces through this network's features" + words)
     parser.add_argument("--weigh", nargs="+", default=[], metavar="OUTPUT=WEIGHT",
                         help="weights of the reconstructor's losses by output, in place of the usual ones: flow=0 seen=0")
+    parser.add_argument("--freeze", nargs="+", default=[], metavar="LAYER",
+                        help="layers that stay as --init gave them, such as shape_found; a star ends a beginning of names: shape_*")
 
 
 def add_machine(parser):
@@ -162,7 +165,8 @@ def build(options, plan):
         training.start_from(model, options.init)
     how = {"jit_compile": {"auto": "auto", "on": True, "off": False}[options.xla]}
     how.update(steps_per_execution=plan.per_call)
-    faces = load_face_losses(options.identity, options.perceptual)
+    training.freeze_layers(model, options.freeze)
+    faces = load_face_losses(options.identity, options.perceptual, options.identity_weight)
     weights = training.read_weights(options.weigh)
     training.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
     training.prepare_state(model)

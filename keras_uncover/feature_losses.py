@@ -173,16 +173,17 @@ class PerceptualLoss(FeatureLoss):
         return sum(terms) / len(terms)
 
 
-def load_face_losses(identity=None, perceptual=None, every=FACES_EVERY):
+def load_face_losses(identity=None, perceptual=None, identity_weight=1.0, every=FACES_EVERY):
     """Pairs of weight and loss for ``losses.reconstructor_losses``.
 
     Args:
         identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.
+        identity_weight: of the identity loss beside L1 and SSIM.
         every: one example of so many is judged by each; these losses cost most of a step.
     """
     faces = []
     if identity:
-        faces.append((1.0, IdentityLoss(load_frozen(identity), every=every)))
+        faces.append((identity_weight, IdentityLoss(load_frozen(identity), every=every)))
     if perceptual:
         faces.append((0.5, PerceptualLoss(load_frozen(perceptual), every=every)))
     return faces

@@ -1,6 +1,7 @@
 """What ``train_keras.py`` is made of: the model of a task, its start, its optimizer, its callbacks."""
 
 import dataclasses
+import fnmatch
 from pathlib import Path
 
 import keras
@@ -92,6 +93,24 @@ def start_from(model, folder):
         old = old_layers.get(name)
         if old is not None and [w.shape for w in old.weights] == [w.shape for w in layer.weights]:
             layer.set_weights(old.get_weights())
+
+
+def freeze_layers(model, names):
+    """Keep layers as they are.
+
+    Args:
+        names: of layers, with a star for any rest of a name; a layer of an inner model as ``encoder/stem_conv``.
+
+    Raises:
+        ValueError: no layer with weights is called so.
+    """
+    layers = named_layers(model)
+    for name in names:
+        found = fnmatch.filter(layers, name)
+        if not found:
+            raise ValueError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
+        for each in found:
+            layers[each].trainable = False
 
 
 def read_weights(words):

@@ -5,8 +5,8 @@ import numpy as np
 from keras_uncover.config import ModelConfig
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
-# For the shards of the tests; it says that it were the preset tiny, which takes twice as long to build.
-SMALLEST_64 = ModelConfig("tiny", size=64, stem=8, widths=(8, 12), blocks=(1, 1))
+# For the shards of the tests. It goes by the name of the preset tiny, which takes twice as long to build.
+SMALLEST_64 = ModelConfig("tiny", size=64, stem=4, widths=(8, 12), blocks=(1, 1))
 
 
 def make_batch(config=SMALLEST, count=6, seed=0):
