@@ -310,3 +310,18 @@ def test_weights_of_losses_by_words():
     for word in ("hair=1", "flow", "flow=much"):
         with pytest.raises(ValueError, match=f"an output of p_fake, mask, target.*received '{word}'"):
             training.read_weights([word])
+
+
+def test_frozen_layers_stay_and_the_others_move():
+    model = build("reconstruct")
+    training.freeze_layers(model, ["shape_*", "encoder/stem_conv"])
+    named = training.named_layers(model)
+    before = {name: layer.get_weights() for name, layer in named.items()}
+    model.train_on_batch(*for_task(make_batch(), "reconstruct"))
+    model.train_on_batch(*for_task(make_batch(), "reconstruct"))  # the first step of the warm-up moves nothing
+    moved = {name for name, layer in named.items() if any(map(np.any, map(np.subtract, layer.get_weights(), before[name])))}
+    assert not moved & {"shape_found", "shape_donor_linear", "shape_donor_more", "encoder/stem_conv"}
+    assert {"flow_offsets", "texture_code", "encoder/level_1_down", "donor_residual_conv"} <= moved
+    assert not {name for name in moved if name.startswith("face_mesh/")}
+    with pytest.raises(ValueError, match="names of layers with weights; received 'hair', which none is called"):
+        training.freeze_layers(model, ["hair"])
