@@ -41,6 +41,7 @@ MAX_BYTES = 100_000_000
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
 MIN_SIDE = 16
+BAND = 2**17  # pixels whose inks are mixed at a time
 
 # Opened by class: Image.open would try other formats and read global limits.
 DECODERS = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile}
@@ -188,10 +189,11 @@ def _on_white(picture):
 def _mix_inks(inks, inverted):
     """RGB from CMYK as Pillow gives it, which has undone the Adobe inversion whether the file was inverted or not."""
     pixels = np.empty((*inks.shape[:2], 3), "uint8")
-    for top in range(0, len(inks), 256):
-        band = inks[top : top + 256].astype("uint16")
+    rows = -(-BAND // inks.shape[1])  # By pixels: of a very wide picture 256 rows would be half of it.
+    for top in range(0, len(inks), rows):
+        band = inks[top : top + rows].astype("uint16")
         light = 255 - band if inverted else band
-        pixels[top : top + 256] = light[..., :3] * light[..., 3:] // 255
+        pixels[top : top + rows] = light[..., :3] * light[..., 3:] // 255
     return pixels
 
 
