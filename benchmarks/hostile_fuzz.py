@@ -23,7 +23,7 @@ from hostile_files import PHOTOS, make_case, make_corpus
 MIB = 2**20
 ROOM = 4096 * MIB  # address space that a worker may take beyond what it starts with
 ALLOWED = 64 * MIB  # memory that any case may take, and ...
-PER_PIXEL = 14  # ... bytes for each pixel that its header states: four for the decoder, the rest for what is made of it
+PER_PIXEL = 20  # ... bytes for each pixel that its header states: a WebP's decoder holds four pictures of four bytes
 
 
 def peak():

@@ -41,7 +41,7 @@ MAX_BYTES = 100_000_000
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
 MIN_SIDE = 16
-BAND = 2**17  # pixels whose inks are mixed at a time
+BAND = 2**18  # pixels that are brought to RGB at a time
 
 # Opened by class: Image.open would try other formats and read global limits.
 DECODERS = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile}
@@ -149,7 +149,22 @@ def _check_dimensions(size, max_pixels):
 
 
 def _to_rgb(picture, parts):
-    """uint8 RGB pixels of a loaded picture; ``parts`` are the bytes that it came from."""
+    """uint8 RGB pixels of a loaded picture; ``parts`` are the bytes that it came from.
+
+    A band at a time, and counted in pixels, as a picture may be very wide: each step on the way has a copy of its own.
+    """
+    pixels = np.empty((picture.height, picture.width, 3), "uint8")
+    rows = -(-BAND // picture.width)
+    for top in range(0, picture.height, rows):
+        box = (0, top, picture.width, min(top + rows, picture.height))
+        # A crop would read Pillow's global limit of pixels.
+        band = picture.resize((picture.width, box[3] - top), Image.Resampling.NEAREST, box)
+        pixels[top : box[3]] = _band_to_rgb(band, parts)
+    return pixels
+
+
+def _band_to_rgb(picture, parts):
+    """``_to_rgb`` of some rows."""
     key = picture.info.get("transparency")
     if picture.mode == "CMYK":
         return _mix_inks(np.asarray(picture), inverted="adobe" in picture.info)
@@ -188,13 +203,9 @@ def _on_white(picture):
 
 def _mix_inks(inks, inverted):
     """RGB from CMYK as Pillow gives it, which has undone the Adobe inversion whether the file was inverted or not."""
-    pixels = np.empty((*inks.shape[:2], 3), "uint8")
-    rows = -(-BAND // inks.shape[1])  # By pixels: of a very wide picture 256 rows would be half of it.
-    for top in range(0, len(inks), rows):
-        band = inks[top : top + rows].astype("uint16")
-        light = 255 - band if inverted else band
-        pixels[top : top + rows] = light[..., :3] * light[..., 3:] // 255
-    return pixels
+    light = inks.astype("uint16")
+    light = 255 - light if inverted else light
+    return light[..., :3] * light[..., 3:] // 255
 
 
 def _turn(pixels, turn):
