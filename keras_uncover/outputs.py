@@ -12,14 +12,19 @@ from pathlib import Path
 
 from keras_uncover import marks
 from keras_uncover.answers import CSV_HEADER, OUTPUT_KINDS, csv_row
+from keras_uncover.durable import remove_parts
 from keras_uncover.overlays import lay_over
 
 MAX_STEM = 120
 
 
 def prepare_folder(folder):
-    """Make a folder and prove that a file can be written in it; raises OSError where not."""
+    """Make a folder, remove what a killed run left half-written in it, and prove that a file can be written in it.
+
+    Raises: OSError where it cannot.
+    """
     os.makedirs(folder, exist_ok=True)
+    remove_parts(folder)
     with tempfile.TemporaryFile(dir=folder):
         pass
 
