@@ -32,7 +32,7 @@ def test_what_crashes_hangs_or_takes_memory_is_named_by_its_number(tmp_path):
         "import hostile_fuzz, os, time\n"
         "if len(sys.argv) > 1:\n"
         "    def door():\n"
-        "        count = iter(range(int(sys.argv[3]) - 3, 99))\n"
+        "        count = iter([None] * 3 + list(range(int(sys.argv[3]), 99)))  # three before the first case\n"
         "        def ask(data, suffix):\n"
         "            number = next(count)\n"
         "            if number == 2: os.abort()\n"

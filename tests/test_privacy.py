@@ -17,17 +17,20 @@ from keras_uncover.marks import read_mark
 
 SECRET = "Wilhelmina Quackenbush"
 RECOVERED = ("target", "donor", "reswap", "mask", "figure", "heatmap")
-# Both roads of the command line that answer, and Python's, in one process: to load the networks is what costs.
+# Both roads of the command line that answer, and Python's, in one process with the networks loaded once: that is what
+# costs.
 ANSWERS = """
 import os, sys
-from keras_uncover import cli
+from keras_uncover import cache, cli
+from keras_uncover.commands import common, match, predict
 photos, out, gallery = sys.argv[1:4]
 os.mkdir(out)
-code = cli.main(["predict", photos, "--out", out, "--heatmap", "--json", "--csv", out + "/answers.csv", "--threshold", "0"])
-ranked = cli.main(["match", photos + "/photo.jpg", "--gallery", gallery, "--threshold", "0", "--figure", out + "/ranking.png"])
-from keras_uncover import Uncoverer
-result = Uncoverer.from_preset("small")(photos + "/photo.jpg")
-print(result.verdict, file=sys.stderr)
+cache.use_cache()  # as each command does before it imports Keras
+uncoverer = common.load_uncoverer("small", 0.0)
+common.load_uncoverer = match.load_uncoverer = predict.load_uncoverer = lambda preset, threshold: uncoverer
+code = cli.main(["predict", photos, "--out", out, "--heatmap", "--json", "--csv", out + "/answers.csv"])
+ranked = cli.main(["match", photos + "/photo.jpg", "--gallery", gallery, "--figure", out + "/ranking.png"])
+print(uncoverer(photos + "/photo.jpg").verdict, file=sys.stderr)
 sys.exit(code * 10 + ranked)
 """
 
