@@ -39,8 +39,8 @@ def pair(value):
 
 
 def part(value):
-    """a text, a whole number of at most 4096, or up to 16 of them"""
-    small = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+    """a text, a whole number from 1 to 4096, or up to 16 of them"""
+    small = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST
     several = isinstance(value, list) and len(value) <= LONGEST and not any(isinstance(each, list) for each in value)
     return small or isinstance(value, bool) or text(value) or (several and all(map(part, value)))
 

@@ -31,7 +31,7 @@ def everything(folder="."):
 
 
 NAMES = [
-    "-rf.png", "a\nb.png", "a\tb.png", "é.png", "é.png", "한국어 사진.png", "n" * 251 + ".png", "é" * 125 + ".png",
+    "-rf.png", "a\nb.png", "a\tb.png", "é.png", "e\u0301.png", "한국어 사진.png", "n" * 251 + ".png", "é" * 125 + ".png",
     "$(touch x).png", "`x`.png", "%2e%2e%2fx.png", "x..%00.png", "a'\"b.png", "\\..\\x.png", "con.png", "𝕬.png", "\x1b[31m.png",
 ]
 

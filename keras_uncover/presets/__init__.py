@@ -94,11 +94,10 @@ def build_from_folder(name_or_folder, calibrated=True):
         )
     check_config(config, folder)
     try:
-        arch = ModelConfig.from_dict(config["arch"])
-    except (ValueError, TypeError) as error:
+        model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise WeightsError("A preset's arch must be that of a network.", f"{folder}: {error}",
                            "Build it with train_keras.py, or copy the preset folder again.") from error
-    model = build_model(tasks[config["kind"]], arch)
     load_weights(model, folder)
     check_calibration(config, read_manifest(folder)[WEIGHTS])
     return model, config
