@@ -23,7 +23,8 @@ animation              its first frame (WebP: on a transparent canvas), for an a
 colour profile, gamma  ignored: values are taken as they stand
 =====================  ================================================================================================
 
-No state is kept or changed, so that threads can decode side by side.
+No state is kept or changed, so that threads can decode side by side. Memory is bounded by the size: 8 bytes a pixel for
+PNG and baseline JPEG, 12 for progressive JPEG in CMYK, 16 for WebP, whose decoder keeps pictures of its own.
 """
 
 from io import BytesIO
