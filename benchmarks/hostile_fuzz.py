@@ -129,7 +129,7 @@ class Worker:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.errors, env=environment)
         self.waiter = selectors.DefaultSelector()
         self.waiter.register(self.process.stdout, selectors.EVENT_READ)
-        self.rest, self.patience = b"", 300
+        self.rest, self.patience = b"", 1800  # until it is ready, which takes a busy machine long
 
     def lines(self):
         """Yield what it says, line by line; ends where it has ended, or said nothing for ``patience`` seconds."""
