@@ -22,6 +22,7 @@ from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description,
 from keras_uncover import outputs
 from keras_uncover.answers import error_record, to_records
 from keras_uncover.console import Console, hushed_start
+from keras_uncover.endings import ended_by_term
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.inputs import InputError, collect_photos, hash_file
 
@@ -78,7 +79,8 @@ def main(arguments=None):
         with hushed_start():  # gRPC's protos import TensorFlow
             door = open_door(options)
             check_description(door.describe())
-        return answer_photos(door, photos, options)
+        with ended_by_term():
+            return answer_photos(door, photos, options)
     except ServerError as error:
         print(f"client: {error}", file=sys.stderr)
         return SERVER

@@ -19,7 +19,7 @@ CODES = (
     "", "empty", "too_many_bytes", "not_an_image", "too_small", "too_long_a_side", "too_many_pixels", "damaged",
 )
 NO_PIXELS = (1, 1, 3)
-LARGE = 2**24  # values of a picture
+BAND = 2**20  # pixels that are laid on white at a time
 # Flags of an extended WebP, in its byte 20.
 ANIMATED, TRANSPARENT = 0x02, 0x10
 
@@ -36,7 +36,7 @@ def decode_photo(data):
     """
     count = tf.strings.length(data)
     # Before anything else: a file above the limit is not even split into bytes.
-    raw = tf.io.decode_raw(tf.where(count > MAX_BYTES, "", data), tf.uint8)
+    raw = tf.cond(count > MAX_BYTES, lambda: tf.zeros([0], tf.uint8), lambda: tf.io.decode_raw(data, tf.uint8))
     container = find_container(raw)
     head = read_header(raw, container)
     code, message = refuse(raw, count, container, head)
@@ -94,7 +94,7 @@ def say_damage(container, count, reason):
 
 
 def decode_pixels(data, container, alpha):
-    """Pixels as they lie in the file, ``NO_PIXELS`` where the decoder fails.
+    """Pixels as they lie in the file, transparent ones on white, ``NO_PIXELS`` where the decoder fails.
 
     A decoder that fails ends the graph's run, and with it the batch; only a ``Dataset`` can pass its failure over.
     """
@@ -105,17 +105,20 @@ def decode_pixels(data, container, alpha):
             # The only setting of the two decoders that gives the same pixels as libjpeg's own.
             lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
             lambda: tf.io.decode_png(data, channels=3),
-            lambda: lay_on_white(tf.io.decode_png(data, channels=4)),
+            lambda: tf.io.decode_png(data, channels=4),
             lambda: decode_webp(data),
         ])
 
     decoded = tf.data.Dataset.from_tensors((data, container, alpha)).map(decode).ignore_errors()
     nothing = tf.data.Dataset.from_tensors(tf.zeros(NO_PIXELS, tf.uint8))
-    return decoded.concatenate(nothing).take(1).get_single_element()
+    pixels = decoded.concatenate(nothing).take(1).get_single_element()
+    return tf.cond(
+        tf.equal(tf.shape(pixels)[2], 4), lambda: lay_on_white(pixels), lambda: tf.ensure_shape(pixels, (None, None, 3))
+    )
 
 
 def decode_webp(data):
-    """Pixels of a WebP's first frame. ``DecodeImage`` is an old operation, which older servers know, too.
+    """Pixels of a WebP's first frame, three or four channels, by an operation that older servers know, too.
 
     For an animation without the flag for transparency its kernel (TensorFlow 2.21) makes room for three channels and
     writes four, over the end of its buffer. So the flag is set, which changes nothing else, and taken for what it was.
@@ -123,22 +126,29 @@ def decode_webp(data):
     flags = tf.io.decode_raw(tf.strings.substr(data, 20, 1), tf.uint8)[0]
     extended = tf.equal(tf.strings.substr(data, 12, 4), "VP8X")
     opaque = extended & (flags & ANIMATED > 0) & tf.equal(flags & TRANSPARENT, 0)
-    flag = tf.gather([bytes([value]) for value in range(256)], tf.cast(flags | TRANSPARENT, tf.int32))
-    flagged = tf.strings.join([tf.strings.substr(data, 0, 20), flag, tf.strings.substr(data, 21, MAX_BYTES)])
-    pixels = tf.io.decode_image(tf.where(opaque, flagged, data), expand_animations=False)
+
+    def add_flag():
+        flag = tf.gather([bytes([value]) for value in range(256)], tf.cast(flags | TRANSPARENT, tf.int32))
+        return tf.strings.join([tf.strings.substr(data, 0, 20), flag, tf.strings.substr(data, 21, MAX_BYTES)])
+
+    pixels = tf.io.decode_image(tf.cond(opaque, add_flag, lambda: data), expand_animations=False)
     transparent = tf.equal(tf.shape(pixels)[-1], 4) & ~opaque
-    return tf.cond(
-        transparent, lambda: lay_on_white(pixels), lambda: tf.ensure_shape(pixels[..., :3], (None, None, 3))
-    )
+    return tf.cond(transparent, lambda: pixels, lambda: pixels[..., :3])
 
 
 def lay_on_white(pixels):
-    """RGBA on white, ``round((c * a + 255 * (255 - a)) / 255)``; a large picture row by row, to save memory."""
-    return tf.cond(
-        tf.size(pixels) > LARGE,
-        lambda: tf.map_fn(mix, pixels, fn_output_signature=tf.TensorSpec((None, 3), tf.uint8), parallel_iterations=1),
-        lambda: tf.ensure_shape(mix(pixels), (None, None, 3)),
-    )
+    """RGBA on white, ``round((c * a + 255 * (255 - a)) / 255)``, band by band into one picture, to save memory."""
+    shape = tf.shape(pixels)
+    rows = BAND // tf.maximum(shape[1], 1) + 1
+
+    def step(top, laid):
+        band = mix(pixels[top : top + rows])
+        # Written in place: `tf.tensor_scatter_nd_update` copies the picture at every turn, a TensorArray at its end.
+        return top + rows, tf.raw_ops.InplaceUpdate(x=laid, i=tf.range(top, top + tf.shape(band)[0]), v=band)
+
+    laid = tf.raw_ops.Empty(shape=[shape[0], shape[1], 3], dtype=tf.uint8)
+    _, laid = tf.while_loop(lambda top, laid: top < shape[0], step, (0, laid), parallel_iterations=1)
+    return tf.ensure_shape(laid, (None, None, 3))
 
 
 def mix(pixels):

@@ -16,6 +16,7 @@ from keras_uncover.headers import JPEG_CODINGS, MAX_SCANS, OTHER_FORMATS, PNG_SI
 # segments are full has 1,526 in the 100 MB that a file may have, a PNG of 50 megapixels some 20,000 in usual chunks.
 MAX_SEGMENTS = 4_000
 MAX_CHUNKS = 40_000
+PIECE = 16_384  # bytes of a file that are looked at together
 UNKNOWN, JPEG, PNG, WEBP = range(4)
 NAMES = ("", "JPEG", "PNG", "WebP")
 
@@ -77,11 +78,8 @@ def read_header(raw, container):
 
 def read_jpeg(raw):
     """A JPEG's size by its first frame header, and its turn by the first Exif segment."""
-    first, second = raw[:-1], raw[1:]
-    stands_alone = ((second >= 0xD0) & (second <= 0xD7)) | (second <= 0x01) | (second == 0xFF)
-    places = tf.where((first == 0xFF) & ~stands_alone)[:, 0]
-    frame, exif, damage, scan = walk_jpeg(raw, places)
-    scans = count_scans(raw, places, scan)
+    frame, exif, damage, scan = walk_jpeg(raw)
+    scans = count_scans(raw, scan)
     too_many = tf.strings.join(["it has ", tf.strings.as_string(scans), f" scans, more than {MAX_SCANS}"])
     sizeless = judge_frame(raw, frame, damage)
     damage = first_of((tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many))
@@ -89,11 +87,29 @@ def read_jpeg(raw):
     return header(width, height, sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))
 
 
-def walk_jpeg(raw, places):
-    """Walk the segments up to the first scan.
+def find_marker(raw, place):
+    """Where from a place on a byte FF is first followed by a marker that carries a segment; int64, the length if nowhere.
 
-    Args:
-        places: int64, where a byte FF is followed by a marker that carries a segment, ascending.
+    It looks at a piece at a time: masks of the whole of a large file would take several times its memory.
+    """
+    length = tf.size(raw, tf.int64)
+
+    def step(place, found, done):
+        piece = raw[place : place + PIECE + 1]
+        first, second = piece[:-1], piece[1:]
+        stands_alone = ((second >= 0xD0) & (second <= 0xD7)) | (second <= 0x01) | (second == 0xFF)
+        hits = tf.where((first == 0xFF) & ~stands_alone)[:, 0]
+        there = tf.size(hits) > 0
+        found = tf.where(there, place + tf.reduce_sum(hits[:1]), found)
+        return place + PIECE, found, there | (place + PIECE >= length)
+
+    return tf.while_loop(
+        lambda place, found, done: ~done, step, (place, length, place >= length), parallel_iterations=1
+    )[1]
+
+
+def walk_jpeg(raw):
+    """Walk the segments up to the first scan.
 
     Returns: int64 start and end of the first frame header and of the first block of EXIF, ``(2,)`` each, zeros where
     there is none; what is wrong with the segments, or ""; where the first scan's header ends, 0 where none was met.
@@ -101,14 +117,11 @@ def walk_jpeg(raw, places):
     length = tf.size(raw, tf.int64)
 
     def step(place, count, frame, exif, damage, scan):
-        index = tf.searchsorted(places, [place])[0]
-        there = index < tf.size(places)
-        # Slices, unlike a gather, may lie beyond the end.
-        at = tf.where(there, tf.reduce_sum(places[index : index + 1]), length)
+        at = find_marker(raw, place)
         marker, size = read_number(raw, at + 1, 1), read_number(raw, at + 2, 2)
         end = at + 2 + size
         damage = first_of(
-            (~there | (at + 4 > length), "it ends before its pixels begin"),
+            (at + 4 > length, "it ends before its pixels begin"),
             ((marker == 0xD8) | (marker == 0xD9), "it has no pixels"),
             ((size < 2) | (end > length), "a segment does not fit into the file"),
             (count + 1 >= MAX_SEGMENTS, f"it has more than {MAX_SEGMENTS} segments"),
@@ -146,12 +159,26 @@ def judge_frame(raw, frame, damage):
     )
 
 
-def count_scans(raw, places, scan):
-    """How many scans a JPEG has, from where the first one's header ends to the end of the picture; int64 scalar."""
-    kinds = tf.gather(raw, places + 1)
-    ends = tf.boolean_mask(places, (kinds == 0xD9) & (places >= scan))
-    stop = tf.reduce_min(tf.concat([ends, tf.size(raw, tf.int64)[None]], 0))
-    return 1 + tf.math.count_nonzero((kinds == 0xDA) & (places >= scan) & (places < stop))
+def count_scans(raw, scan):
+    """How many scans a JPEG has, from where the first one's header ends to the end of the picture; int64 scalar.
+
+    Args:
+        scan: int64, that place; 0 where no scan was met, which counts as one.
+    """
+    length = tf.size(raw, tf.int64)
+
+    def step(place, scans, done):
+        piece = raw[place : place + PIECE + 1]
+        marked, kinds = tf.equal(piece[:-1], 0xFF), piece[1:]
+        ends = tf.where(marked & (kinds == 0xD9))[:, 0]
+        stop = tf.reduce_min(tf.concat([ends, tf.size(kinds, tf.int64)[None]], 0))
+        scans += tf.math.count_nonzero((marked & (kinds == 0xDA))[:stop])
+        return place + PIECE, scans, (tf.size(ends) > 0) | (place + PIECE >= length)
+
+    start = tf.constant(1, tf.int64)
+    return tf.while_loop(
+        lambda place, scans, done: ~done, step, (scan, start, scan == 0), parallel_iterations=1
+    )[1]
 
 
 def read_png(raw):

@@ -20,6 +20,7 @@ from export.extras import ROOT, copy_preset, write_record  # noqa: E402
 from export.signatures import Served  # noqa: E402
 from export.versions import ExportError, choose_version, keep_highest, new_version  # noqa: E402
 from export.warmup import write_warmup  # noqa: E402
+from keras_uncover.endings import ended_by_term  # noqa: E402
 from keras_uncover.weights import WeightsError  # noqa: E402
 
 # One whose answer takes every step of the road, and one without a donor.
@@ -71,7 +72,9 @@ def main(arguments=None):
     parser.add_argument("--no-warmup", action="store_true", help="write no warm-up requests")
     options = parser.parse_args(arguments)
     try:
-        print(export(options.preset, options.folder, options.version, options.keep, not options.no_warmup))
+        with ended_by_term():
+            path = export(options.preset, options.folder, options.version, options.keep, not options.no_warmup)
+        print(path)
     except (ExportError, WeightsError, OSError) as error:
         print(f"export: {error}", file=sys.stderr)
         return 4 if isinstance(error, WeightsError) else 1

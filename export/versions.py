@@ -1,10 +1,13 @@
 """A folder of versions as TF Serving reads it: integer names, each whole from the moment that it can be seen."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
+
+WRITING, REMOVING = ".writing-", ".removing-"
 
 
 class ExportError(RuntimeError):
@@ -28,15 +31,18 @@ def choose_version(folder, version=None):
     return version
 
 
-@contextmanager
+@contextlib.contextmanager
 def new_version(folder, version):
     """A fresh folder that becomes ``folder/version`` when the block ends without an error, and vanishes otherwise.
 
-    It is written beside the versions under a name that is no number, flushed to the disk, and renamed.
+    It is written beside the versions under a name that is no number, flushed to the disk, and renamed. What an export
+    that was killed has left behind is removed; one that is at work holds a lock, and is left alone.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    remove_leftovers(folder)
+    work = Path(tempfile.mkdtemp(prefix=WRITING, dir=folder))
+    lock = hold(work)
     try:
         yield work / "model"
         flush(work / "model")
@@ -49,6 +55,28 @@ def new_version(folder, version):
         flush_one(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(lock)
+
+
+def hold(folder):
+    """Lock a folder as long as this process lives. Returns the open folder, or None where another process holds it."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        return None
+    return number
+
+
+def remove_leftovers(folder):
+    """Remove what killed exports had begun to write or to remove."""
+    for path in [*folder.glob(f"{WRITING}*"), *folder.glob(f"{REMOVING}*")]:
+        with contextlib.suppress(FileNotFoundError):  # Its owner has just ended.
+            lock = hold(path)
+            if lock is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(lock)
 
 
 def flush(folder):
@@ -77,7 +105,7 @@ def keep_highest(folder, count, also):
     folder = Path(folder)
     old = [version for version in versions(folder)[:-count] if version != also]
     for version in old:
-        aside = Path(tempfile.mkdtemp(prefix=".removing-", dir=folder))
+        aside = Path(tempfile.mkdtemp(prefix=REMOVING, dir=folder))
         os.rename(folder / str(version), aside / "model")
         shutil.rmtree(aside, ignore_errors=True)
     return old

@@ -8,8 +8,10 @@ import os
 import sys
 from importlib import metadata
 
+from keras_uncover.cache import use_cache
 from keras_uncover.commands import card, demo, doctor, match, plot, predict
 from keras_uncover.commands.common import FAILED, INTERRUPTED, PIPE, complain, say
+from keras_uncover.endings import ended_by_term
 
 COMMANDS = (predict, match, demo, doctor, card, plot)  # in the order of --help
 
@@ -20,11 +22,14 @@ def main(argv=None):
     Args:
         argv: list of str, or None for the process's own arguments.
 
-    Returns: the exit code. Raises SystemExit for ``--help``, ``--version`` and a wrong command line, as argparse does.
+    Returns: the exit code. Raises SystemExit for ``--help``, ``--version`` and a wrong command line, as argparse does,
+    and at SIGTERM.
     """
     arguments = build_parser().parse_args(argv)
+    use_cache()
     try:
-        return arguments.run(arguments)
+        with ended_by_term():
+            return arguments.run(arguments)
     except KeyboardInterrupt:
         say("keras-uncover: interrupted")
         return INTERRUPTED

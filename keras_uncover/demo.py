@@ -16,6 +16,7 @@ from html import escape
 from pathlib import Path
 
 from keras_uncover.answers import VERDICT_WORDS, to_records
+from keras_uncover.cache import use_cache
 from keras_uncover.html_report import title_face, write_report
 from keras_uncover.images import ImageError
 from keras_uncover.limits import LIMITS
@@ -238,6 +239,7 @@ def serve(load=load_preset, host="127.0.0.1", port=None, samples=SAMPLES, max_me
     Raises:
         OSError: the port is taken.
     """
+    use_cache()
     folder = tempfile.mkdtemp(prefix="keras_uncover_demo_")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     page = build(load, folder, samples)

@@ -1,7 +1,13 @@
 """Files that are there as a whole or not at all, and that survive a loss of power."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
+import uuid
+from pathlib import Path
+
+PART = ".part"  # how the name of a file ends that is not whole yet
 
 
 def hash_file(path):
@@ -25,3 +31,30 @@ def write_whole(path, text):
     fresh.write_text(text, "utf-8")
     force_to_disk(fresh)
     os.replace(fresh, path)
+
+
+@contextlib.contextmanager
+def new_file(path):
+    """A binary file to write into that takes its place when the block ends without an error, and vanishes otherwise.
+
+    It is made anew with the usual permissions, under a hidden name, and locked as long as this process lives: see
+    ``remove_parts``.
+    """
+    path = Path(path)
+    part = path.with_name(f".{uuid.uuid4().hex}{PART}")
+    try:
+        with part.open("xb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_parts(folder):
+    """Remove the half-written files of a process that was killed; those of one that is at work are left alone."""
+    for part in Path(folder).glob(f".{'[0-9a-f]' * 32}{PART}"):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()

@@ -3,10 +3,7 @@
 Words carry the verdict and colour only repeats it, so the figure reads in grey and with any colour vision.
 """
 
-import os
 import textwrap
-import uuid
-from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +12,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from keras_uncover.answers import VERDICT_WORDS, format_score
+from keras_uncover.durable import new_file
 from keras_uncover.marks import png_metadata
 from keras_uncover.overlays import tint_mask
 
@@ -59,14 +57,9 @@ def save_figure(path, photo, answer, details=None):
         photo, answer: as in `draw_answer`.
         details: dict of JSON values to store in the metadata, or None.
     """
-    path, picture = Path(path), draw_answer(photo, answer)
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            picture.save(file, "PNG", pnginfo=png_metadata("figure", answer.model, details))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    picture = draw_answer(photo, answer)
+    with new_file(path) as file:
+        picture.save(file, "PNG", pnginfo=png_metadata("figure", answer.model, details))
 
 
 def compose(photo, answer):

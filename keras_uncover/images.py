@@ -23,7 +23,8 @@ animation              its first frame (WebP: on a transparent canvas), for an a
 colour profile, gamma  ignored: values are taken as they stand
 =====================  ================================================================================================
 
-No state is kept or changed, so that threads can decode side by side.
+No state is kept or changed, so that threads can decode side by side. Memory is bounded by the size: 8 bytes a pixel for
+PNG and baseline JPEG, 12 for progressive JPEG in CMYK, 16 for WebP, whose decoder keeps pictures of its own.
 """
 
 from io import BytesIO
@@ -41,6 +42,7 @@ MAX_BYTES = 100_000_000
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
 MIN_SIDE = 16
+BAND = 2**18  # pixels that are brought to RGB at a time
 
 # Opened by class: Image.open would try other formats and read global limits.
 DECODERS = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile}
@@ -148,7 +150,22 @@ def _check_dimensions(size, max_pixels):
 
 
 def _to_rgb(picture, parts):
-    """uint8 RGB pixels of a loaded picture; ``parts`` are the bytes that it came from."""
+    """uint8 RGB pixels of a loaded picture; ``parts`` are the bytes that it came from.
+
+    A band at a time, and counted in pixels, as a picture may be very wide: each step on the way has a copy of its own.
+    """
+    pixels = np.empty((picture.height, picture.width, 3), "uint8")
+    rows = -(-BAND // picture.width)
+    for top in range(0, picture.height, rows):
+        box = (0, top, picture.width, min(top + rows, picture.height))
+        # A crop would read Pillow's global limit of pixels.
+        band = picture.resize((picture.width, box[3] - top), Image.Resampling.NEAREST, box)
+        pixels[top : box[3]] = _band_to_rgb(band, parts)
+    return pixels
+
+
+def _band_to_rgb(picture, parts):
+    """``_to_rgb`` of some rows."""
     key = picture.info.get("transparency")
     if picture.mode == "CMYK":
         return _mix_inks(np.asarray(picture), inverted="adobe" in picture.info)
@@ -187,12 +204,9 @@ def _on_white(picture):
 
 def _mix_inks(inks, inverted):
     """RGB from CMYK as Pillow gives it, which has undone the Adobe inversion whether the file was inverted or not."""
-    pixels = np.empty((*inks.shape[:2], 3), "uint8")
-    for top in range(0, len(inks), 256):
-        band = inks[top : top + 256].astype("uint16")
-        light = 255 - band if inverted else band
-        pixels[top : top + 256] = light[..., :3] * light[..., 3:] // 255
-    return pixels
+    light = inks.astype("uint16")
+    light = 255 - light if inverted else light
+    return light[..., :3] * light[..., 3:] // 255
 
 
 def _turn(pixels, turn):

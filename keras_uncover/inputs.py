@@ -69,13 +69,21 @@ def list_folder(folder, inputs):
     """Paths of a folder's photos by name; notes in ``inputs`` how many other files it holds."""
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not entry.is_dir())
+            names = sorted(entry.name for entry in entries if not is_folder(entry))
     except OSError as error:
         raise InputError(f"the folder {folder!r} cannot be listed: {error.strerror}") from error
     # Hidden files are not photos even where their names say so: file managers leave such by the side of photos.
     photos = [name for name in names if name.lower().endswith(PHOTO_SUFFIXES) and not name.startswith(".")]
     inputs.left_out.append((folder, len(photos), len(names) - len(photos)))
     return [os.path.join(folder, name) for name in photos]
+
+
+def is_folder(entry):
+    """Whether an entry of a folder is one itself; a link in a circle is not, and is refused when it is read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def hash_file(path):

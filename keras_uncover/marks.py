@@ -9,8 +9,6 @@ width : scale]`` is the answer. `read_mark` gives the three numbers.
 """
 
 import json
-import os
-import uuid
 from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -19,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from keras_uncover.durable import new_file
 from keras_uncover.headers import name_format, png_chunks
 from keras_uncover.images import read_bytes
 
@@ -101,14 +100,8 @@ def save_marked(path, image, kind, model, details=None):
     if path.suffix.lower() != ".png":
         raise ValueError(f'A marked picture is a PNG; received the name "{path.name}". End it in .png.')
     data = encode_marked(image, kind, model, details)
-    # Made anew with the usual permissions; a temporary file of the standard library would be closed to others.
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with new_file(path) as file:
+        file.write(data)
     return path
 
 

@@ -1,11 +1,11 @@
 """A figure of a ranking: each recovered face with the reference photos that are nearest to it."""
 
 import os
-from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from keras_uncover.durable import new_file
 from keras_uncover.figures import INK, SOFT, printable, to_uint8
 from keras_uncover.marks import png_metadata
 
@@ -39,13 +39,9 @@ def save_ranking(path, pictures, found, crops, model):
         "A ranking is a lead, no identification: the nearest is named even where nobody here is shown.",
         fontsize=9, color=INK,
     )
-    part = Path(f"{path}.part")
-    try:
-        mark = {"pnginfo": png_metadata("figure", model)}
-        figure.savefig(part, format="png", dpi=110, facecolor="white", pil_kwargs=mark)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    mark = {"pnginfo": png_metadata("figure", model)}
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, facecolor="white", pil_kwargs=mark)
 
 
 def show(axes, picture, title, words):

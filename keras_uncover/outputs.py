@@ -12,14 +12,19 @@ from pathlib import Path
 
 from keras_uncover import marks
 from keras_uncover.answers import CSV_HEADER, OUTPUT_KINDS, csv_row
+from keras_uncover.durable import remove_parts
 from keras_uncover.overlays import lay_over
 
-MAX_STEM = 120
+MAX_STEM = 120  # bytes
 
 
 def prepare_folder(folder):
-    """Make a folder and prove that a file can be written in it; raises OSError where not."""
+    """Make a folder, remove what a killed run left half-written in it, and prove that a file can be written in it.
+
+    Raises: OSError where it cannot.
+    """
     os.makedirs(folder, exist_ok=True)
+    remove_parts(folder)
     with tempfile.TemporaryFile(dir=folder):
         pass
 
@@ -41,9 +46,16 @@ def name_outputs(photos, folder):
     inputs = {meeting_name(found[1]) for found in map(pattern.fullmatch, inside) if found}
     names = {}
     for photo, stem in stems.items():
-        plain = counts[meeting_name(stem)] == 1 and meeting_name(stem) not in inputs and len(stem) <= MAX_STEM
-        names[photo] = stem if plain else f"{stem[:MAX_STEM]}-{hash_path(photo)}"
+        short = shorten(stem)
+        plain = counts[meeting_name(stem)] == 1 and meeting_name(stem) not in inputs and stem == short
+        names[photo] = stem if plain else f"{short}-{hash_path(photo)}"
     return names
+
+
+def shorten(stem):
+    """A stem cut to ``MAX_STEM`` bytes, as a file system counts, but inside no character."""
+    data = os.fsencode(stem)
+    return stem if len(data) <= MAX_STEM else data[:MAX_STEM].decode("utf-8", "ignore")
 
 
 def meeting_name(stem):

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 
+from keras_uncover.arrays import check_arrays
+
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "manifest.json"
 MAX_BYTES = 64 * 1024 * 1024
 PACKED_FROM = 4096  # values of an array
@@ -51,12 +53,17 @@ def _read_checked(folder, name):
 
 def _read_json(data, path):
     try:
-        value = json.loads(data)
-    except ValueError as error:
+        value = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise WeightsError("A preset's JSON file must be readable.", f"{path}: {error}", _COPY_AGAIN) from error
     if not isinstance(value, dict):
         raise WeightsError("A preset's JSON file must hold an object.", f"{path}: {value!r:.80}", _COPY_AGAIN)
     return value
+
+
+def _refuse_constant(name):
+    """JSON has neither NaN nor infinity; Python reads them unless told not to."""
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def read_manifest(folder):
@@ -112,8 +119,9 @@ def load_weights(model, folder):
     config = load_verified(folder)
     path = os.path.join(os.fspath(folder), WEIGHTS)
     try:
+        check_arrays(path)
         own_part(model).load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+    except Exception as error:  # HDF5 and Keras raise a dozen types on a file that is not what it should be.
         rule = f"The weights must fit the model {model.name!r}, layer by layer."
         raise WeightsError(rule, f"{path}: {error}", "Build the model from the folder's config.json.") from error
     return config

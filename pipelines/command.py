@@ -8,6 +8,8 @@ import logging
 import os
 import sys
 
+from keras_uncover.cache import use_cache
+from keras_uncover.endings import ended_by_term
 from pipelines.buckets import bucket_folder, is_remote
 from pipelines.folders import BuildError, build_folder, check_destination
 from pipelines.people import SPLITS
@@ -111,7 +113,8 @@ def run(args, make_builder, make_options=dict):
         check_numbers(args)
         if not is_remote(args.shards):
             check_destination(args.shards, args.overwrite)
-        build(make_builder, args.shards, args.overwrite, **make_options())
+        with ended_by_term():
+            build(make_builder, args.shards, args.overwrite, **make_options())
     except (BuildError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -121,5 +124,6 @@ def run(args, make_builder, make_options=dict):
 
 def set_environment():
     """One thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    use_cache()
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

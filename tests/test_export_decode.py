@@ -8,8 +8,8 @@ import tensorflow as tf
 from image_files import BOMBS, WHOLE, blocks, chunk, huge_png, noise, png, save
 from PIL import Image
 
-from export.decode import LARGE, decode_photo
-from export.headers import MAX_CHUNKS, MAX_SEGMENTS
+from export.decode import BAND, decode_photo
+from export.headers import MAX_CHUNKS, MAX_SEGMENTS, PIECE
 from keras_uncover.images import MAX_BYTES, ImageError, decode_image, read_bytes
 
 UNDECODABLE = " (its pixels cannot be decoded)"
@@ -97,8 +97,8 @@ def test_every_way_of_coding_colours_gives_the_pixels_of_the_gate(decode):
 
 
 def test_a_large_picture_is_laid_on_white_as_a_small_one_is(decode):
-    pixels = np.tile(noise(64, 64, 4), (33, 32, 1))
-    assert pixels.size > LARGE
+    pixels = np.tile(noise(64, 64, 4), (33, 18, 1))
+    assert pixels.size > 2 * 4 * BAND
     alike(decode, save(Image.fromarray(pixels), "PNG", compress_level=1), "large")
 
 
@@ -188,6 +188,21 @@ def test_refusals_have_a_code_and_the_words_of_the_gate(decode):
     for name, (data, code) in REFUSED.items():
         assert decode(data)[1] == code, name
         alike(decode, data, name)
+
+
+def test_markers_far_from_one_another_are_found_as_at_the_gate(decode):
+    """Over the borders of the pieces in which a file is looked at."""
+    data = WHOLE["JPEG"]
+    place = data.index(b"\xff\xdb")  # the second segment
+    for filling in (b"\xff", b"\0", b"\xff\0", b"\xd8\xff\x01"):
+        for count in (PIECE - 3, PIECE - 2, PIECE - 1, PIECE, 3 * PIECE + 1):
+            for marker in (b"", b"\xff\xfe\0\4ab"):
+                alike(decode, data[:place] + (filling * count)[:count] + marker + data[place:], (filling, count))
+    start = data.index(b"\xff\xda")
+    for count in (PIECE - 20, PIECE - 11, PIECE - 12, PIECE):
+        broken = data[: start + 14] + bytes(count) + b"\xff\xda" * 101 + b"\xff\xd9" + b"\xff\xda" * 9
+        assert "it has 102 scans, more than 100" in decode(broken)[2]
+        alike(decode, broken, count)
 
 
 def test_a_file_above_the_limit_is_refused(decode):

@@ -19,7 +19,7 @@ import pytest
 from image_files import BOMBS, WHOLE, blocks, chunk, noise, png, refusal, save
 from PIL import Image
 
-from keras_uncover.images import MAX_BYTES, ImageError, decode_image, read_bytes
+from keras_uncover.images import BAND, MAX_BYTES, ImageError, decode_image, read_bytes
 
 ROOT = Path(__file__).parent.parent
 
@@ -172,6 +172,32 @@ def test_ycck_jpeg_is_brought_to_inks_by_the_standard_matrix():
     cmy = 255 - np.clip(np.round(rgb), 0, 255)
     expected = cmy * k[..., None] // 255
     assert np.abs(decode_image(patch_adobe(data, 2)) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "1", "P", "P with a transparent entry", "I;16", "CMYK"])
+@pytest.mark.parametrize("across, down", [(14, 14), (200, 1)])
+def test_a_large_picture_is_a_small_one_many_times(mode, across, down):
+    """More pixels than are brought to RGB at a time, in a file of many rows and in one of few."""
+    rgba = noise(6, 8, 4).repeat(8, 0).repeat(8, 1)
+    container, options = "PNG", {"compress_level": 1}
+    if mode == "CMYK":
+        container, options = "JPEG", {"quality": 100, "subsampling": 0}
+        small = Image.fromarray(rgba, "CMYK")
+    elif mode == "I;16":
+        small = Image.fromarray(rgba[..., 0].astype("uint16") * 257)
+    elif mode.startswith("P"):
+        small = Image.fromarray(rgba[..., :3]).quantize(16)
+        options |= {"transparency": 3} if mode != "P" else {}
+    else:
+        small = Image.fromarray(rgba).convert(mode)
+    large = Image.new(small.mode, (small.width * across, small.height * down))
+    if small.mode == "P":
+        large.putpalette(small.getpalette())
+    for place in np.ndindex(across, down):
+        large.paste(small, (place[0] * small.width, place[1] * small.height))
+    assert large.width * large.height > 2 * BAND
+    answer = decode_image(save(large, container, **options))
+    np.testing.assert_array_equal(answer, np.tile(decode_image(save(small, container, **options)), (down, across, 1)))
 
 
 def test_the_first_frame_of_an_animation_is_taken():

@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_uncover.presets import preset_folder
+from keras_uncover.schema import check_arch
 from keras_uncover.weights import WeightsError, load_verified, load_weights
 
 KIND = "autoencoder"
@@ -106,6 +107,7 @@ def load_autoencoder(name_or_folder=KIND):
             f"{folder}, which holds {config.get('kind')!r}",
             f"The preset that ships is {KIND}.",
         )
+    check_arch(config, folder)
     model = build_autoencoder(config["arch"])
     load_weights(model, folder)
     return freeze_autoencoder(model, config["arch"])

@@ -80,6 +80,7 @@ def build_from_folder(name_or_folder, calibrated=True):
             weights.
     """
     from keras_uncover.calibrated import check_calibration, uncalibrated
+    from keras_uncover.schema import check_config
 
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
@@ -91,7 +92,12 @@ def build_from_folder(name_or_folder, calibrated=True):
             f"{folder}, which holds {config.get('kind')!r}",
             f"The presets that answer are {', '.join(preset_names())}.",
         )
-    model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
+    check_config(config, folder)
+    try:
+        model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise WeightsError("A preset's arch must be that of a network.", f"{folder}: {error}",
+                           "Build it with train_keras.py, or copy the preset folder again.") from error
     load_weights(model, folder)
     check_calibration(config, read_manifest(folder)[WEIGHTS])
     return model, config
