@@ -183,12 +183,19 @@ class FaceHull(Float32Layer):
 class Gate(Float32Layer):
     """A mask, given how sure a verdict is: ``[mask logits (b, s, s, 1), p_fake (b, 1)]`` to ``(b, s, s, 1)`` in [0, 1].
 
-    The product of two probabilities: the place's own, and the verdict's made steeper (.73 at an even ``p_fake``, .03 at
-    .1), so that what is called genuine has no mask. No gradient leads back into the verdict.
+    The product of two probabilities: the place's own, and that the verdict's logit lies above ``level``, made three
+    times as steep; so what is called genuine has no mask. The level is not trained, but chosen with a preset
+    (``scripts/settle_preset.py``); at first it is that of an even verdict where three in four are fakes. No gradient
+    leads back into the verdict.
     """
+
+    def build(self, input_shape):
+        self.level = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(1.1), trainable=False, name="level"
+        )
 
     def call(self, inputs):
         places, p_fake = inputs
         p = ops.clip(ops.stop_gradient(p_fake), 1e-4, 1.0 - 1e-4)
         verdict = ops.log(p) - ops.log(1.0 - p)
-        return ops.sigmoid(places) * ops.sigmoid(2.0 * verdict + 1.0)[:, :, None, None]
+        return ops.sigmoid(places) * ops.sigmoid(3.0 * (verdict - self.level))[:, :, None, None]

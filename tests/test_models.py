@@ -109,7 +109,7 @@ def test_the_verdict_gates_the_mask_as_a_whole():
     model = built(build_reconstructor, SMALLEST)
     parts = keras.Model(model.input, [model.get_layer("mask_pixels").output, model.output["p_fake"], model.output["mask"]])
     places, p, mask = (ops.convert_to_numpy(x) for x in parts(crops(SMALLEST, count=3), training=False))
-    verdict = 1 / (1 + np.exp(-(2 * np.log(p / (1 - p)) + 1)))
+    verdict = 1 / (1 + np.exp(-3 * (np.log(p / (1 - p)) - 1.1)))
     assert np.allclose(mask, verdict[:, :, None, None] / (1 + np.exp(-places)), atol=1e-5)
 
 

@@ -135,9 +135,12 @@ def test_the_hull_is_where_the_mean_face_is():
 
 def test_the_gate_by_hand():
     places = np.zeros((3, 1, 1, 1), "float32")
-    p = np.array([[0.5], [0.1], [1.0]], "float32")
-    # Half of sigmoid(1), of sigmoid(2 ln(1/9) + 1), and all but nothing of it.
-    assert np.allclose(numpy(Gate()([places, p])).ravel(), [0.36553, 0.01623, 0.5], atol=1e-4)
+    p = np.array([[0.5], [0.9], [1.0]], "float32")
+    gate = Gate()
+    # Half of sigmoid(-3.3), of sigmoid(3 (ln 9 - 1.1)), and all but nothing of it.
+    assert np.allclose(numpy(gate([places, p])).ravel(), [0.01779, 0.48204, 0.5], atol=1e-4)
+    gate.set_weights([np.float32(0.0)])
+    assert np.allclose(numpy(gate([places, p])).ravel()[0], 0.25) and not gate.trainable_weights
 
 
 LAYERS = [

@@ -1,0 +1,88 @@
+"""Settle what training leaves open in a reconstructor, by the validation people.
+
+    python scripts/settle_preset.py runs/small SHARDS runs/settled [--area 0.008]
+
+Two things are chosen on fakes and photos of the ``validation`` split, all post-processed. How much of the donor's
+recolouring and of its residual is taken: L1 and SSIM like them, and what they smooth away is likeness; so the pair of
+shares is taken with which the recovered donors are nearest to the true ones by the judge, up to ``--slack``, and among
+those the one with the least L1. And the verdict from which on there is a mask: the lowest level with which genuine
+photos have a mean mask area of ``--area`` at most. The result ships by ``scripts/ship_preset.py``.
+"""
+
+import argparse
+import itertools
+
+import keras
+import numpy as np
+
+from keras_uncover.judge import Judge, distance
+from keras_uncover.presets import build_from_folder
+from keras_uncover.weights import save_preset
+from pipelines.pairs import POSTS, fixed_swaps, genuine_photos, read_people
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEVELS = np.arange(0.0, 5.01, 0.1)
+FAMILIES = ("mesh", "affine")
+
+
+def gather(batches, keys):
+    batches = list(batches)
+    return {key: np.concatenate([batch[key] for batch in batches]) for key in keys}
+
+
+def scale_layers(model, weights, shares):
+    for (name, values), share in zip(weights.items(), shares):
+        model.get_layer(name).set_weights([share * value for value in values])
+
+
+def settle_donor(model, people, judge, slack):
+    """Scale recolouring and residual; prints every pair of shares that was tried."""
+    keys = ("input", "donor", "donor_hull", "donor_points")
+    fakes = gather((b for f in FAMILIES for b in fixed_swaps(people, f, seed=1, post_processed=True)), keys)
+    truth = judge.describe(np.clip(fakes["donor"], 0, 1), fakes["donor_points"])
+    weights = {name: model.get_layer(name).get_weights() for name in ("colour_conv", "donor_residual_conv")}
+    found = []
+    for shares in itertools.product(SHARES, SHARES):
+        scale_layers(model, weights, shares)
+        donor = np.clip(model.predict(fakes["input"], batch_size=16, verbose=0)["donor"], 0, 1)
+        apart = float(distance(truth, judge.describe(donor, fakes["donor_points"])).mean())
+        l1 = float((np.abs(donor - fakes["donor"]) * fakes["donor_hull"]).sum() / fakes["donor_hull"].sum() / 3)
+        found.append((apart, l1, shares))
+        print(f"recolouring {shares[0]}, residual {shares[1]}: distance {apart:.4f}, L1 {l1:.4f}", flush=True)
+    nearest = min(apart for apart, _, _ in found)
+    _, apart, shares = min((l1, apart, shares) for apart, l1, shares in found if apart <= nearest + slack)
+    scale_layers(model, weights, shares)
+    print(f"taken: recolouring {shares[0]}, residual {shares[1]}, distance {apart:.4f}")
+
+
+def settle_mask(model, people, area):
+    """Set the gate's level."""
+    photos = gather((b for number in range(POSTS) for b in genuine_photos(people, 1, number)), ("input",))["input"]
+    parts = keras.Model(model.input, [model.get_layer("mask_pixels").output, model.output["p_fake"]])
+    places, p_fake = parts.predict(photos, batch_size=16, verbose=0)
+    own, p = (1 / (1 + np.exp(-places))).mean((1, 2, 3)), np.clip(p_fake[:, 0], 1e-4, 1 - 1e-4)
+    areas = [float((own / (1 + np.exp(-3 * (np.log(p / (1 - p)) - level)))).mean()) for level in LEVELS]
+    if min(areas) > area:
+        raise SystemExit(f"No level brings the mean mask area of genuine photos to {area}; the least is {min(areas)}.")
+    chosen = next(k for k, value in enumerate(areas) if value <= area)
+    model.get_layer("mask").set_weights([np.float32(LEVELS[chosen])])
+    print(f"taken: level {LEVELS[chosen]:.1f}, mean mask area of {len(photos)} genuine photos {areas[chosen]:.4f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("shards")
+    parser.add_argument("out", help="new preset folder")
+    parser.add_argument("--area", type=float, default=0.008, help="of masks of genuine photos (%(default)s)")
+    parser.add_argument("--slack", type=float, default=0.002, help="distance that a lower L1 may cost (%(default)s)")
+    options = parser.parse_args()
+    model, config = build_from_folder(options.run, calibrated=False)
+    people = read_people(options.shards, "validation")
+    settle_donor(model, people, Judge.from_preset("judge"), options.slack)
+    settle_mask(model, people, options.area)
+    save_preset(model, options.out, config, half=False)
+
+
+if __name__ == "__main__":
+    main()
