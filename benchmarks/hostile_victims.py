@@ -1,5 +1,6 @@
 """Whom ``hostile_kills.py`` kills: what each runs, when it has begun to write, and what must be whole at any moment."""
 
+import contextlib
 import csv
 import functools
 import hashlib
@@ -41,7 +42,9 @@ class Builder:
         return main([str(PORTRAITS), str(self.out), "--size", "64", *extra])
 
     def begun(self):
-        return any(self.out.parent.glob(".out.building/**/rejects.csv"))
+        with contextlib.suppress(FileNotFoundError):  # The builder removes folders meanwhile.
+            return any(self.out.parent.glob(".out.building/**/rejects.csv"))
+        return False
 
     def remember(self):
         self.whole = {path.name: path.stat().st_size for path in self.out.iterdir()}

@@ -6,6 +6,7 @@ history of runs in the browser. Photos that visitors bring lie in a private fold
 
 import atexit
 import base64
+import inspect
 import os
 import shutil
 import sys
@@ -244,9 +245,11 @@ def serve(load=load_preset, host="127.0.0.1", port=None, samples=SAMPLES, max_me
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     page = build(load, folder, samples)
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=True)
+    # The oldest Gradio that we take has no history of runs, and no such option.
+    history = {"run_history": False} if "run_history" in inspect.signature(page.launch).parameters else {}
     page.launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=not block, ssr_mode=False,
-        enable_monitoring=False, run_history=False, mcp_server=False, show_error=True, footer_links=["api"],
+        enable_monitoring=False, mcp_server=False, **history, show_error=True, footer_links=["api"],
         max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(), theme=choose_theme(sys.modules["gradio"]),
     )
     return page

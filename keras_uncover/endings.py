@@ -8,7 +8,8 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def terminate(number, frame):
-    """What SIGTERM does within ``ended_by_term``."""
+    """What SIGTERM does within ``ended_by_term``. A second one must not cut the clearing short."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(TERMINATED)
 
 
@@ -27,4 +28,5 @@ def ended_by_term():
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) == terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -125,7 +125,8 @@ CLIENT = """
 import json, sys
 from gradio_client import Client, handle_file
 answer = Client(sys.argv[1], verbose=False).predict(handle_file(sys.argv[2]), api_name="/predict")
-print(json.dumps(answer))
+print(json.dumps(answer), flush=True)
+sys.stdin.read()  # a session, and with it its upload, ends with who opened it
 """
 
 
@@ -138,11 +139,12 @@ def test_a_terminated_demo_asked_nobody_and_leaves_nothing(tmp_path):
     try:
         assert b"serving at" in wait_for(process.stderr, b"serving at")
         command = [sys.executable, "-c", CLIENT, f"http://127.0.0.1:{port}/", tmp_path / "photo.png"]
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert json.loads(asked.stdout)[0]["verdict"] == "fake", asked.stderr
-        assert any("photo" in name for name in files(tmp_path / "temporary")), "the upload was there"
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+            assert json.loads(asking.stdout.readline())[0]["verdict"] == "fake"
+            assert any("photo" in name for name in files(tmp_path / "temporary")), "the upload was there"
+            process.send_signal(signal.SIGTERM)
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         process.communicate(timeout=120)
     assert process.returncode == 143
     assert_private(tmp_path)
