@@ -271,12 +271,14 @@ def gradients():
     "output, layers",
     [
         ("p_fake", {"encoder", "verdict"}),
-        ("mask", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv", "mask_gate"}),
-        ("target", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv", "target_conv"}),
-        ("donor", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_conv", "colour_conv", "donor_residual_conv"}),
+        ("mask", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv"}),
+        ("target", {"encoder", "target_deep_conv_1", "target_0_skip", "mask_conv", "target_residual_conv"}),
+        ("target", {"shape_found", "shape_found_more", "texture_code", "texture_colours", "target_again_block_0_conv_1"}),
+        ("donor", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_offsets", "colour_conv", "donor_residual_conv"}),
+        ("donor", {"shape_found", "shape_donor_linear", "shape_donor_more", "donor_again_block_1_conv_2"}),
         ("donor", {"donor_hull_conv"}),
-        ("flow", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_conv"}),
-        ("seen", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_conv", "colour_conv"}),
+        ("flow", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_offsets", "shape_found", "shape_donor_hidden"}),
+        ("seen", {"encoder", "donor_deep_conv_1", "donor_0_skip", "flow_offsets", "colour_conv"}),
     ],
 )
 def test_each_loss_alone_moves_encoder_and_decoder(gradients, output, layers):
