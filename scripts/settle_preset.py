@@ -1,6 +1,6 @@
 """Settle what training leaves open in a reconstructor, by the validation people.
 
-    python scripts/settle_preset.py runs/small SHARDS runs/settled [--area 0.008]
+    python scripts/settle_preset.py runs/small SHARDS runs/settled [--rate 0.05]
 
 Two things are chosen on fakes and photos of the ``validation`` split, all post-processed. How much of the donor's
 recolouring and of its residual is taken: L1 and SSIM like them, and what they smooth away is likeness; so the pair of
@@ -21,7 +21,6 @@ from keras_uncover.weights import save_preset
 from pipelines.pairs import POSTS, fixed_swaps, genuine_photos, read_people
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-LEVELS = np.arange(0.0, 5.01, 0.1)
 FAMILIES = ("mesh", "affine")
 
 
@@ -55,18 +54,13 @@ def settle_donor(model, people, judge, slack):
     print(f"taken: recolouring {shares[0]}, residual {shares[1]}, distance {apart:.4f}")
 
 
-def settle_mask(model, people, area):
-    """Set the gate's level."""
+def settle_mask(model, people, rate):
+    """Set the gate's level: the verdict that a share ``rate`` of genuine photos exceeds, as a calibration does."""
     photos = gather((b for number in range(POSTS) for b in genuine_photos(people, 1, number)), ("input",))["input"]
-    parts = keras.Model(model.input, [model.get_layer("mask_pixels").output, model.output["p_fake"]])
-    places, p_fake = parts.predict(photos, batch_size=16, verbose=0)
-    own, p = (1 / (1 + np.exp(-places))).mean((1, 2, 3)), np.clip(p_fake[:, 0], 1e-4, 1 - 1e-4)
-    areas = [float((own / (1 + np.exp(-3 * (np.log(p / (1 - p)) - level)))).mean()) for level in LEVELS]
-    if min(areas) > area:
-        raise SystemExit(f"No level brings the mean mask area of genuine photos to {area}; the least is {min(areas)}.")
-    chosen = next(k for k, value in enumerate(areas) if value <= area)
-    model.get_layer("mask").set_weights([np.float32(LEVELS[chosen])])
-    print(f"taken: level {LEVELS[chosen]:.1f}, mean mask area of {len(photos)} genuine photos {areas[chosen]:.4f}")
+    p = keras.Model(model.input, model.output["p_fake"]).predict(photos, batch_size=16, verbose=0)[:, 0]
+    level = np.quantile(np.log(p) - np.log(1 - p), 1 - rate)
+    model.get_layer("mask").set_weights([np.float32(level)])
+    print(f"taken: level {level:.2f}, exceeded by {rate:.0%} of {len(photos)} genuine photos")
 
 
 def main():
@@ -74,13 +68,13 @@ def main():
     parser.add_argument("run")
     parser.add_argument("shards")
     parser.add_argument("out", help="new preset folder")
-    parser.add_argument("--area", type=float, default=0.008, help="of masks of genuine photos (%(default)s)")
+    parser.add_argument("--rate", type=float, default=0.05, help="of false alarms at the mask's level (%(default)s)")
     parser.add_argument("--slack", type=float, default=0.002, help="distance that a lower L1 may cost (%(default)s)")
     options = parser.parse_args()
     model, config = build_from_folder(options.run, calibrated=False)
     people = read_people(options.shards, "validation")
     settle_donor(model, people, Judge.from_preset("judge"), options.slack)
-    settle_mask(model, people, options.area)
+    settle_mask(model, people, options.rate)
     save_preset(model, options.out, config, half=False)
 
 
