@@ -87,9 +87,9 @@ def add_losses(parser):
     parser.add_argument("--perceptual", metavar="FOLDER",
                         help="compare recovered faces through this network's features" + words)
     parser.add_argument("--weigh", nargs="+", default=[], metavar="OUTPUT=WEIGHT",
-                        help="weights of the reconstructor's losses by output, in place of the usual ones: flow=0 seen=0")
+                        help="weights of the reconstructor's losses by output, beside the usual ones: flow=0 seen=0")
     parser.add_argument("--freeze", nargs="+", default=[], metavar="LAYER",
-                        help="layers that stay as --init gave them, such as shape_found; a star ends a beginning of names: shape_*")
+                        help="layers that stay as --init gave them, such as shape_found, or with a star shape_*")
 
 
 def add_machine(parser):
@@ -167,7 +167,7 @@ def build(options, plan):
     how.update(steps_per_execution=plan.per_call)
     training.freeze_layers(model, options.freeze)
     faces = load_face_losses(options.identity, options.perceptual, options.identity_weight)
-    weights = training.read_weights(options.weigh)
+    weights = training.read_weights(options.weigh, options.task)
     training.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
     training.prepare_state(model)
     return model

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from keras_uncover.durable import force_to_disk
+
 WRITING, REMOVING = ".writing-", ".removing-"
 
 
@@ -52,7 +54,7 @@ def new_version(folder, version):
             raise ExportError(
                 f"Version {version} appeared in {folder} while it was written ({error.strerror}). Export again."
             ) from error
-        flush_one(folder)
+        force_to_disk(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         os.close(lock)
@@ -82,17 +84,8 @@ def remove_leftovers(folder):
 def flush(folder):
     """Bring all files of a folder to the disk, so that not even a power cut leaves half of them behind a whole name."""
     for path in sorted(folder.rglob("*")):
-        flush_one(path)
-    flush_one(folder)
-
-
-def flush_one(path):
-    """Bring a file's content, or a folder's list of names, to the disk."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+        force_to_disk(path)
+    force_to_disk(folder)
 
 
 def keep_highest(folder, count, also):

@@ -5,11 +5,12 @@ a Keras loss hands no variables to the model, and they are marked as not trainab
 configuration to be saved, as they would have to hold a network: compile anew after loading.
 """
 
+import abc
+
 import keras
-import numpy as np
 from keras import ops
 
-from keras_uncover.filters import apply_separable
+from keras_uncover.filters import apply_separable, resize_matrix
 from keras_uncover.losses import split_weight
 from keras_uncover.models.efficientnet import FEATURES, build_efficientnet
 from keras_uncover.models.face_identity import build_face_mobilenet
@@ -46,25 +47,7 @@ def load_frozen(folder, size=SIZE):
     return model
 
 
-def resize_matrix(side, start, stop, size):
-    """Weights that read a part of a line of pixels at another size, linearly and without aliasing.
-
-    Args:
-        side: pixels of the line.
-        start, stop: the part, in shares of the line.
-        size: pixels of the result.
-
-    Returns: numpy float32 ``(size, side)``; each row sums to 1 and is a triangle as wide as the coarser pixel.
-    """
-    step = (stop - start) * side / size
-    places = start * side + (np.arange(size) + 0.5) * step - 0.5
-    reach = max(step, 1.0)
-    distance = np.abs(np.clip(places, 0, side - 1)[:, None] - np.arange(side)[None])
-    weights = np.maximum(1.0 - distance / reach, 0.0)
-    return (weights / weights.sum(1, keepdims=True)).astype("float32")
-
-
-class FeatureLoss(keras.losses.Loss):
+class FeatureLoss(keras.losses.Loss, abc.ABC):
     """What the losses below share: cut one fixed box, resize it, look at some of the examples.
 
     y_true: float32 ``(batch, side, side, 3 or 4)`` in [0, 1], aligned crops of any one side; a fourth channel is a
@@ -114,9 +97,9 @@ class FeatureLoss(keras.losses.Loss):
         columns = resize_matrix(images.shape[2], left, right, self.size)
         return apply_separable(images, ops.convert_to_tensor(rows[None]), ops.convert_to_tensor(columns[None]))
 
+    @abc.abstractmethod
     def compare(self, truth, answer):
         """One value an example from two batches of resized pictures."""
-        raise NotImplementedError
 
     def get_config(self):
         raise NotImplementedError(f"{type(self).__name__} holds a network and cannot be saved; compile anew.")

@@ -1,5 +1,6 @@
-"""Smoothing by matrix products: depthwise convolutions are many times slower on a CPU and under XLA there."""
+"""Smoothing and resizing by matrix products: depthwise convolutions are many times slower on a CPU and under XLA there."""
 
+import numpy as np
 from keras import ops
 
 BLOCK = 32  # rows of a banded matrix that are multiplied at a time
@@ -21,6 +22,24 @@ def gaussian_matrix(size, sigma):
     sigma = ops.maximum(ops.cast(sigma, "float32"), 1e-3)[:, None, None]
     weights = ops.exp(-0.5 * distance[None] / sigma**2)
     return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+
+def resize_matrix(side, start, stop, size):
+    """Weights that read a part of a line of pixels at another size, linearly and without aliasing.
+
+    Args:
+        side: pixels of the line.
+        start, stop: the part, in shares of the line.
+        size: pixels of the result.
+
+    Returns: numpy float32 ``(size, side)``; each row sums to 1 and is a triangle as wide as the coarser pixel.
+    """
+    step = (stop - start) * side / size
+    places = start * side + (np.arange(size) + 0.5) * step - 0.5
+    reach = max(step, 1.0)
+    distance = np.abs(np.clip(places, 0, side - 1)[:, None] - np.arange(side)[None])
+    weights = np.maximum(1.0 - distance / reach, 0.0)
+    return (weights / weights.sum(1, keepdims=True)).astype("float32")
 
 
 def apply_separable(images, rows, columns):

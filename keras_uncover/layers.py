@@ -1,10 +1,9 @@
 """The few layers that Keras does not have; all compile for XLA and none draws random numbers."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_uncover.filters import apply_separable
+from keras_uncover.filters import apply_separable, resize_matrix
 from keras_uncover.geometry import sample
 
 
@@ -37,9 +36,7 @@ class DepthToSpace(SpaceToDepth):
 
 def linear_matrix(size, factor):
     """Weights that enlarge a line of pixels linearly, half-pixel centres: float32 ``(size * factor, size)``."""
-    places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
-    distance = np.abs(places[:, None] - np.arange(size)[None])
-    return np.maximum(1.0 - distance, 0.0).astype("float32")
+    return resize_matrix(size, 0.0, 1.0, size * factor)
 
 
 class EnlargeLinearly(keras.layers.Layer):
@@ -58,14 +55,26 @@ class EnlargeLinearly(keras.layers.Layer):
         return {**super().get_config(), "factor": self.factor}
 
 
-class OffsetsToPlaces(keras.layers.Layer):
+class Float32Layer(keras.layers.Layer):
+    """A layer that computes in float32 whatever the policy: places and pixels of an answer bear no half precision."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+class OffsetsToPlaces(Float32Layer):
     """Places moved by offsets: ``[places (b, s, s, 2), offsets (b, s, s, 2)]``, both in unit coordinates.
 
     Offsets are squashed to ``-reach .. reach``.
     """
 
     def __init__(self, reach=0.1, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
+        super().__init__(**kwargs)
         self.reach = reach
 
     def call(self, inputs):
@@ -73,93 +82,57 @@ class OffsetsToPlaces(keras.layers.Layer):
         return places + self.reach * ops.tanh(offsets)
 
     def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return {**config, "reach": self.reach}
+        return {**super().get_config(), "reach": self.reach}
 
 
-class Warp(keras.layers.Layer):
+class Warp(Float32Layer):
     """Read an image at the places of a flow: ``[image (b, s, s, c), flow (b, s, s, 2) in unit coordinates]``."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
 
     def call(self, inputs):
         image, flow = inputs
         return sample(image, flow * image.shape[1], border="edge")
 
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
 
-
-class Blend(keras.layers.Layer):
+class Blend(Float32Layer):
     """Compose by a mask: ``[below, above, mask]`` gives ``below * (1 - mask) + above * mask``."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
 
     def call(self, inputs):
         below, above, mask = inputs
         return below * (1.0 - mask) + above * mask
 
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
 
-
-class Recolour(keras.layers.Layer):
+class Recolour(Float32Layer):
     """Apply a colour map: ``[image (b, s, s, 3), colour (b, s, s, 6): gain and bias before squashing]``.
 
     Gains are between 1/e and e, biases between -1 and 1. The result is not clipped.
     """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
 
     def call(self, inputs):
         image, colour = inputs
         gain, bias = ops.exp(ops.tanh(colour[..., :3])), ops.tanh(colour[..., 3:])
         return image * gain + bias
 
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
 
-
-class SoftClip(keras.layers.Layer):
+class SoftClip(Float32Layer):
     """Clip to [0, 1] but for a hundredth of what lies beyond.
 
     A hard clip would stop the gradient of every pixel outside of the range; the leak leads it back in.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
-
     def call(self, values):
         inside = ops.clip(values, 0.0, 1.0)
         return inside + 0.01 * (values - inside)
 
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
 
-
-class Grey(keras.layers.Layer):
+class Grey(Float32Layer):
     """A neutral picture of the shape of its input."""
 
     def __init__(self, level=0.5, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
+        super().__init__(**kwargs)
         self.level = level
 
     def call(self, images):
         return ops.full_like(images, self.level)
 
     def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return {**config, "level": self.level}
+        return {**super().get_config(), "level": self.level}

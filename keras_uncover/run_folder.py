@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import json
 import math
-import os
 import shutil
 from pathlib import Path
 

@@ -4,40 +4,28 @@ Fields are float32 ``(batch, n, n, 2)``, offsets in unit coordinates at the cent
 field (``shapes.shape_fields``) leads from the mean frame to the crop; *inverted*, it leads back.
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_uncover.filters import apply_separable
+from keras_uncover.filters import apply_separable, resize_matrix
 from keras_uncover.geometry import pixel_grid, sample
+from keras_uncover.layers import Float32Layer
 from keras_uncover.mesh import texture_table
 from keras_uncover.shapes import face_shapes, shape_fields, shape_reader
 
 
-class Float32Layer(keras.layers.Layer):
-    """A layer without weights that computes in float32 whatever the policy."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs, dtype="float32")
-
-    def get_config(self):
-        config = super().get_config()
-        del config["dtype"]
-        return config
-
-
 class ResizeLinearly(Float32Layer):
-    """Square pictures at another size, half-pixel centres, as two matrix products; for enlarging."""
+    """Square pictures at any other size, linearly, as two matrix products."""
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)
         self.size = size
 
     def call(self, images):
-        side = images.shape[1]
-        places = np.clip((np.arange(self.size) + 0.5) * side / self.size - 0.5, 0, side - 1)
-        weights = np.maximum(1.0 - np.abs(places[:, None] - np.arange(side)[None]), 0.0).astype("float32")
-        matrix = ops.convert_to_tensor(weights[None])
+        matrix = ops.convert_to_tensor(resize_matrix(images.shape[1], 0.0, 1.0, self.size)[None])
         return apply_separable(images, matrix, matrix)
 
     def get_config(self):
@@ -156,6 +144,7 @@ class SpreadTexture(Float32Layer):
         return {**super().get_config(), "size": self.size}
 
 
+@functools.cache
 def face_pixels(size):
     """Pixels of the mean frame that show the mean face.
 

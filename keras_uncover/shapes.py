@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_uncover.mesh import mean_mesh
 
+SHAPE = 32  # numbers of a shape
 STIFFNESS = 1e-4  # of the splines: neighbouring points may disagree a little
 
 

@@ -102,23 +102,25 @@ def freeze_layers(model, names):
         names: of layers, with a star for any rest of a name; a layer of an inner model as ``encoder/stem_conv``.
 
     Raises:
-        ValueError: no layer with weights is called so.
+        RunError: no layer with weights is called so.
     """
     layers = named_layers(model)
     for name in names:
         found = fnmatch.filter(layers, name)
         if not found:
-            raise ValueError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
+            raise RunError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
         for each in found:
             layers[each].trainable = False
 
 
-def read_weights(words):
+def read_weights(words, task):
     """Weights of the reconstructor's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
 
     Raises:
-        ValueError: no such output, or no number.
+        RunError: no such output, or no number; a classifier's one loss has no weight.
     """
+    if words and task == "classify":
+        raise RunError(f"--weigh is for the reconstructor's losses; received {words} for a classifier. Leave it out.")
     weights = dict(losses.RECONSTRUCTOR_WEIGHTS)
     for word in words:
         output, _, value = word.partition("=")
@@ -127,7 +129,7 @@ def read_weights(words):
         except ValueError:
             number = None
         if output not in weights or number is None:
-            raise ValueError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
+            raise RunError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
         weights[output] = number
     return weights
 
@@ -138,8 +140,8 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
     its gradient, even where that is a rounding's.
 
     The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
-    ``losses.reconstructor_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to ``compile``, such as ``jit_compile`` and
-    ``steps_per_execution``. Gradients are not clipped: Keras clips before
+    ``losses.reconstructor_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to
+    ``compile``, such as ``jit_compile`` and ``steps_per_execution``. Gradients are not clipped: Keras clips before
     replicas are added up, so that the result would depend on their number.
     """
     warmup = min(300, steps // 10)

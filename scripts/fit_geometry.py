@@ -9,7 +9,6 @@ trained on: ``python train_keras.py SHARDS runs/small --init runs/start``.
 """
 
 import argparse
-import dataclasses
 
 import keras
 import numpy as np
@@ -149,7 +148,7 @@ def main():
     fit_layer(model, "shape_known", "shape_donor_linear", examples, "donor_shape")
     fit_texture(model, examples)
     save_preset(model, options.out, run_config("reconstruct", config, options.preset, vars(options)), half=False)
-    print(f"{options.out}: {dataclasses.asdict(config)['name']}")
+    print(f"{options.out}: {config.name}")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ import argparse
 import numpy as np
 
 from keras_uncover.mesh import mirror_points
+from keras_uncover.shapes import SHAPE  # leaves a quarter of a per cent of the variance
 from pipelines.pairs import read_people
-
-COMPONENTS = 32  # leave a quarter of a per cent of the variance
 
 
 def principal_shapes(points, count):
@@ -34,10 +33,10 @@ def main():
     options = parser.parse_args()
     points = read_people(options.shards, "train", keys=("person", "points"))["points"][:, :468]
     both = np.concatenate([points, np.concatenate([mirror_points(points[..., :2]), points[:, :, 2:]], -1)])
-    mean, directions = principal_shapes(both[..., :2], COMPONENTS)
+    mean, directions = principal_shapes(both[..., :2], SHAPE)
     depth = both[..., 2].mean(0).astype("float32")
     np.savez_compressed(options.out, mean=mean, depth=depth, directions=directions)
-    print(f"{options.out}: {len(points)} people, {COMPONENTS} directions")
+    print(f"{options.out}: {len(points)} people, {SHAPE} directions")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Batches as ``load`` gives them, drawn by sines: for tests of training that need no pictures."""
+"""Batches as ``load`` gives them, drawn by sines, and small compiled networks: for tests that need no pictures."""
 
 import numpy as np
 
+from keras_uncover import training
 from keras_uncover.config import ModelConfig
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
@@ -38,3 +39,10 @@ def for_task(batch, task):
     image, truth, weight = batch
     keys = ["p_fake"] if task == "classify" else list(truth)
     return image, {key: truth[key] for key in keys}, {key: weight[key] for key in keys}
+
+
+def build(task, config=SMALLEST, seed=0, steps=40, learning_rate=3e-3):
+    training.seed_everything(seed)
+    model = training.build_model(task, config)
+    training.compile_model(model, task, steps, learning_rate)
+    return model

@@ -253,6 +253,8 @@ def test_refusals():
         with pytest.raises(ValueError, match="left, top, right, bottom in shares of the crop"):
             IdentityLoss(small_network(), box=box)
     with pytest.raises(ValueError, match="at least 1, which judges all examples; received 0"):
-        FeatureLoss(16, (0, 0, 1, 1), 0, "loss")
+        IdentityLoss(small_network(), every=0)
+    with pytest.raises(TypeError, match="abstract method '?compare"):
+        FeatureLoss(16, (0, 0, 1, 1), 1, "loss")
     with pytest.raises(NotImplementedError, match="IdentityLoss holds a network and cannot be saved"):
         losses()[0].get_config()

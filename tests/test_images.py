@@ -1,27 +1,19 @@
-"""The image gate, rule by rule: colours, reading files, threads."""
+"""The image gate, rule by rule: colours and threads."""
 
 import copy
 import io
-import os
 import struct
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from image_files import BOMBS, WHOLE, blocks, chunk, noise, png, refusal, save
 from PIL import Image
 
-from keras_uncover.images import BAND, MAX_BYTES, ImageError, decode_image, read_bytes
-
-ROOT = Path(__file__).parent.parent
+from keras_uncover.images import BAND, decode_image
 
 
 def first_row(data):
@@ -258,69 +250,6 @@ def test_the_operations_of_a_saved_model_give_the_same_pixels():
 
 
 # --- EXIF turns --------------------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("name", ["plain.png", "été.png", "한국어 사진.jpg", "two  spaces .txt", "[x]*?.webp", "none"])
-def test_a_file_is_told_by_its_content_whatever_its_name(tmp_path, name):
-    path = tmp_path / name
-    path.write_bytes(WHOLE["PNG"])
-    for source in (path, str(path), WHOLE["PNG"], bytearray(WHOLE["PNG"]), memoryview(WHOLE["PNG"])):
-        assert read_bytes(source) == WHOLE["PNG"]
-        assert decode_image(read_bytes(source)).shape == (96, 96, 3)
-
-
-def unreadable(source, **options):
-    with pytest.raises(ImageError) as caught:
-        read_bytes(source, **options)
-    return str(caught.value)
-
-
-def test_what_cannot_be_read_is_refused(tmp_path):
-    (tmp_path / "empty.jpg").touch()
-    os.mkfifo(tmp_path / "pipe.jpg")
-    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
-    assert "received nothing there: " in unreadable(tmp_path / "é no.jpg")
-    assert "é no.jpg" in unreadable(tmp_path / "é no.jpg")
-    assert "received a folder: " in unreadable(tmp_path)
-    assert "received something that is no file: " in unreadable(tmp_path / "pipe.jpg")
-    assert "received nothing there: " in unreadable(tmp_path / "loop.jpg")
-    assert "received nothing there: " in unreadable("a\0b.jpg")
-    assert "File name too long" in unreadable("n" * 300)
-    assert "An image file has content; received" in unreadable(tmp_path / "empty.jpg")
-    assert "An image file has content; received bytes, which is empty" in unreadable(b"")
-    with pytest.raises(TypeError):
-        read_bytes(None)
-
-
-def test_an_oversize_file_is_refused_before_it_is_read(tmp_path):
-    path = tmp_path / "sparse.jpg"
-    with path.open("wb") as file:
-        file.truncate(2**30)
-    started = time.perf_counter()
-    assert f"at most {MAX_BYTES:,} bytes; received" in unreadable(path)
-    assert time.perf_counter() - started < 0.2
-    path.write_bytes(bytes(100))
-    assert len(read_bytes(path, max_bytes=100)) == 100
-    assert "at most 99 bytes" in unreadable(path, max_bytes=99)
-    assert "with 100. " in unreadable(bytes(100), max_bytes=99)
-
-
-@pytest.mark.root
-def test_a_file_without_permission_is_refused():
-    code = (
-        "import os, sys\n"
-        "from keras_uncover.images import ImageError, read_bytes\n"
-        "os.setuid(65534)\n"
-        "try: read_bytes(sys.argv[1])\n"
-        "except ImageError as error: print(error)\n"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        path = Path(folder) / "closed.jpg"
-        path.write_bytes(WHOLE["JPEG"])
-        path.chmod(0)
-        run = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True)
-    assert f'An input must be readable; received "{path}": Permission denied. Check' in run.stdout, run.stderr
-
 
 def test_the_error_can_be_copied_and_so_travel_between_processes():
     error = refusal(b"")

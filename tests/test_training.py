@@ -1,6 +1,5 @@
-"""Training: one step, a run's folder, its start from another. Needs TensorFlow."""
+"""Training by ``fit``: what a run learns and leaves, and a start from it. Needs TensorFlow."""
 
-import contextlib
 import csv
 import dataclasses
 from pathlib import Path
@@ -10,31 +9,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_uncover import losses, training
-from keras_uncover.checkpoints import CheckpointError, save_checkpoint
-from keras_uncover.config import ModelConfig
-from keras_uncover.presets import RUN_MODEL, build_from_folder, build_model
-from keras_uncover.safety import BrokenTraining, StopOnNaN
-from keras_uncover.weights import WeightsError, save_preset
-from made_up_batches import SMALLEST, for_task, make_batch
-
-OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
-
-
-def build(task, config=SMALLEST, seed=0, steps=40, learning_rate=3e-3):
-    training.seed_everything(seed)
-    model = build_model(task, config)
-    training.compile_model(model, task, steps, learning_rate)
-    return model
+from keras_uncover import training
+from keras_uncover.presets import RUN_MODEL, build_from_folder
+from keras_uncover.safety import BrokenTraining
+from made_up_batches import SMALLEST, build, for_task, make_batch
 
 
 def run(model, images):
     return {key: ops.convert_to_numpy(value) for key, value in model(images, training=False).items()}
-
-
-def save(model, folder, task, config=SMALLEST):
-    save_preset(model, folder, training.run_config(task, config, "saved", {}), half=False)
-    return folder
 
 
 def dataset(batch, steps=1):
@@ -132,22 +114,6 @@ def test_neither_loss_nor_metrics_of_the_donor_see_examples_without_one(finished
     assert logs["donor_l1"] > expected["donor_l1"] + 0.05
 
 
-def test_the_schedule_warms_up_and_decays():
-    optimizer = build("classify", steps=1000, learning_rate=1e-3).optimizer
-    schedule = optimizer._learning_rate
-    rates = [float(schedule(step)) for step in (0, 50, 100, 550, 1000)]
-    # 100 steps of warm-up; then half a cosine from 1 to 0.01, whose middle is their mean.
-    assert np.allclose(rates, [0, 5e-4, 1e-3, 5.05e-4, 1e-5], rtol=1e-3)
-    assert optimizer.use_ema and np.isclose(optimizer.ema_momentum, 0.99)
-    assert np.isclose(build("classify", steps=50000).optimizer.ema_momentum, 0.999)
-
-
-def test_the_seed_fixes_the_first_weights():
-    one, again, other = (build("reconstruct", seed=seed).get_weights() for seed in (1, 1, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(one, again))
-    assert any(not np.array_equal(a, b) for a, b in zip(one, other))
-
-
 @pytest.mark.parametrize("task", ["classify", "reconstruct"])
 def test_a_start_carries_encoder_and_verdict_exactly(task, detector):
     model = build(task, seed=2)
@@ -164,26 +130,6 @@ def test_a_start_from_a_reconstructor_carries_everything(finished):
     training.start_from(model, finished.folder)
     one, two = (run(network, make_batch(seed=3)[0]) for network in (finished.model, model))
     assert all(np.array_equal(one[key], two[key]) for key in one)
-
-
-def test_a_start_from_another_preset_is_refused(tmp_path):
-    folder = save(build("classify", OTHER), tmp_path / "old", "classify", OTHER)
-    model = build("reconstruct")
-    before = model.get_weights()
-    with pytest.raises(ValueError, match=r"--init needs a network of the same preset; .*old holds 'other'"):
-        training.start_from(model, folder)
-    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
-
-
-def test_build_from_folder_refuses_what_is_no_network_of_ours(tmp_path):
-    with pytest.raises(WeightsError, match="A preset is one of"):
-        build_from_folder(tmp_path / "nothing")
-    config = {**training.run_config("classify", SMALLEST, "poem", {}), "kind": "poem"}
-    save_preset(build("classify"), tmp_path / "poem", config)
-    with pytest.raises(WeightsError, match="a classifier or a reconstructor.*poem, which holds 'poem'"):
-        build_from_folder(tmp_path / "poem")
-    with pytest.raises(ValueError, match="task must be classify or reconstruct; received 'draw'"):
-        build_model("draw", SMALLEST)
 
 
 def test_a_run_folder_loads_to_the_same_answers(finished):
@@ -256,75 +202,3 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_weights(detect
     with np.load(detector.folder / "nan" / "step-0000000012.npz") as saved:
         assert set(saved) == {"input", "truth/p_fake", "weight/p_fake"}
         assert np.array_equal(saved["input"], image) and np.isnan(saved["weight/p_fake"]).all()
-
-
-def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
-    model = build("classify")
-    stop = StopOnNaN(tmp_path, lambda step: for_task(make_batch(), "classify"), per_epoch=4)
-    stop.set_model(model)
-    stop.on_epoch_begin(2)
-    stop.on_epoch_end(2, {"loss": 0.5, "val_loss": 0.5})
-    weight = model.trainable_weights[3]
-    weight.assign(weight.numpy() * np.nan)
-    with pytest.raises(BrokenTraining, match="by step 11 it was finite, but .* is not"):
-        stop.on_epoch_end(2, {"loss": 0.5, "val_loss": 0.5})
-    assert sorted(path.name for path in tmp_path.glob("nan/*.npz")) == ["step-0000000010.npz", "step-0000000011.npz"]
-
-
-def test_a_plan_is_whole_epochs_of_whole_calls():
-    plan = training.Plan.of(1001, None, 500, batch_size=16, per_call=4)
-    assert (plan.steps, plan.per_epoch, plan.epochs) == (1500, 500, 3)
-    assert training.Plan.of(3, None, 500, batch_size=16).per_epoch == 3
-    assert training.Plan.of(6000, 2, 500, batch_size=16).steps == 1000
-    with pytest.raises(ValueError, match="whole number of calls.*received 500 steps an epoch and 8 an execution"):
-        training.Plan.of(1000, None, 500, batch_size=16, per_call=8)
-
-
-def test_a_checkpoint_of_another_step_is_refused_but_for_steps_left_out_in_float16(tmp_path):
-    """An optimizer that scales the loss does not count the steps whose gradients overflowed."""
-
-    def build_at(step, seed=0):
-        model = build("classify", seed=seed)
-        training.prepare_state(model)
-        model.optimizer.iterations.assign(step)
-        return model
-
-    words = "checkpoint of step 2 must be of that many; its optimizer made"
-    policy = keras.config.dtype_policy()
-    for precision, refused in (("float32", (1, 3)), ("mixed_float16", (3,))):
-        keras.config.set_dtype_policy(precision)
-        try:
-            for made in (1, 2, 3):
-                model, other = build_at(made), build_at(0, seed=1)
-                save_checkpoint(model, tmp_path, {"step": 2})
-                expected = pytest.raises(CheckpointError, match=words) if made in refused else contextlib.nullcontext()
-                with expected:
-                    training.resume_state(other, tmp_path, {"step": 2})
-                assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
-        finally:
-            keras.config.set_dtype_policy(policy)
-    assert isinstance(other.optimizer, keras.optimizers.LossScaleOptimizer)
-
-
-def test_weights_of_losses_by_words():
-    usual = losses.RECONSTRUCTOR_WEIGHTS
-    assert training.read_weights([]) == usual
-    assert training.read_weights(["flow=0", "target=3.5"]) == {**usual, "flow": 0.0, "target": 3.5}
-    for word in ("hair=1", "flow", "flow=much"):
-        with pytest.raises(ValueError, match=f"an output of p_fake, mask, target.*received '{word}'"):
-            training.read_weights([word])
-
-
-def test_frozen_layers_stay_and_the_others_move():
-    model = build("reconstruct")
-    training.freeze_layers(model, ["shape_*", "encoder/stem_conv"])
-    named = training.named_layers(model)
-    before = {name: layer.get_weights() for name, layer in named.items()}
-    model.train_on_batch(*for_task(make_batch(), "reconstruct"))
-    model.train_on_batch(*for_task(make_batch(), "reconstruct"))  # the first step of the warm-up moves nothing
-    moved = {name for name, layer in named.items() if any(map(np.any, map(np.subtract, layer.get_weights(), before[name])))}
-    assert not moved & {"shape_found", "shape_donor_linear", "shape_donor_more", "encoder/stem_conv"}
-    assert {"flow_offsets", "texture_code", "encoder/level_1_down", "donor_residual_conv"} <= moved
-    assert not {name for name in moved if name.startswith("face_mesh/")}
-    with pytest.raises(ValueError, match="names of layers with weights; received 'hair', which none is called"):
-        training.freeze_layers(model, ["hair"])

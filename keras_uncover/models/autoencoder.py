@@ -6,7 +6,6 @@ and can stand in a data pipeline, on any backend, without variables that a graph
 """
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from keras_uncover.presets import preset_folder

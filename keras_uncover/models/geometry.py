@@ -26,9 +26,9 @@ from keras_uncover.shape_layers import (
     StandardiseFace,
     face_pixels,
 )
+from keras_uncover.shapes import SHAPE
 from keras_uncover.weights import FACE_MESH, FACE_MESH_ANSWER, load_weights
 
-SHAPE = 32  # numbers of a shape
 VIEW = 32  # pixels of the side of an unwrapped face that is looked at as a whole
 TEXTURE = 64  # of the target's estimated texture
 RANK = 64  # of the estimate
