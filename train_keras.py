@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras  # noqa: E402
 
-from keras_uncover import config, run_folder, strategies, training  # noqa: E402
+from keras_uncover import compiling, config, run_folder, strategies, training  # noqa: E402
 from keras_uncover.families import FAMILIES, leave_out  # noqa: E402
 from keras_uncover.feature_losses import load_face_losses  # noqa: E402
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
@@ -156,8 +156,10 @@ def choose_data(options):
     return open_split
 
 
-def build(options, plan):
-    """The compiled model, its optimizer ready, from --init if there is one."""
+def build(options, plan, batch=None):
+    """The compiled model, its optimizer ready, from --init if there is one. batch: one as the data are, of any values,
+    with which its losses and metrics are made ready, too.
+    """
     keras.config.set_dtype_policy(options.precision)
     training.seed_everything(options.seed)
     model = training.build_model(options.task, config.model_config(options.preset))
@@ -167,9 +169,9 @@ def build(options, plan):
     how.update(steps_per_execution=plan.per_call)
     training.freeze_layers(model, options.freeze)
     faces = load_face_losses(options.identity, options.perceptual, options.identity_weight)
-    weights = training.read_weights(options.weigh, options.task)
-    training.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
-    training.prepare_state(model)
+    weights = compiling.read_weights(options.weigh, options.task)
+    compiling.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
+    compiling.prepare_state(model, batch)
     return model
 
 
@@ -215,8 +217,10 @@ def main(arguments=None):
     note = training.find_note(options.run) if options.resume else training.BEGINNING
     open_split = choose_data(options)
     data = open_split, open_split("train", note["step"]), open_split("validation")
+    # Replicas and JAX make ready by themselves.
+    plain = replicas == 1 and keras.backend.backend() == "tensorflow"
     with scope:
-        model = build(options, plan)
+        model = build(options, plan, compiling.blank_batch(data[2]) if plain else None)
     if options.host:  # The first host writes the run's folder.
         with tempfile.TemporaryDirectory() as folder:
             train(model, options, plan, note, data, Path(folder))

@@ -149,14 +149,14 @@ def count_operations(row, task):
     import tensorflow as tf
     from made_up_batches import for_task, make_batch
 
-    from keras_uncover import training
+    from keras_uncover import compiling
     from keras_uncover.config import model_config
     from keras_uncover.presets import build_model
 
     config = model_config(row["preset"])
     model = build_model(task, config)
-    training.compile_model(model, task, 1000, 1e-3, jit_compile=False)
-    training.prepare_state(model)
+    compiling.compile_model(model, task, 1000, 1e-3, jit_compile=False)
+    compiling.prepare_state(model)
     batch = tf.nest.map_structure(tf.constant, for_task(make_batch(config, row["batch"]), task))
     model.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0)
     graph = tf.function(lambda *data: model.train_step(data)).get_concrete_function(*batch).graph

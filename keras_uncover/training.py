@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 
-from keras_uncover import losses, metrics
 from keras_uncover.averages import ValidateAverages
 from keras_uncover.board import Board, has_tensorboard
 from keras_uncover.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
@@ -113,55 +112,6 @@ def freeze_layers(model, names):
             layers[each].trainable = False
 
 
-def read_weights(words, task):
-    """Weights of the reconstructor's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
-
-    Raises:
-        RunError: no such output, or no number; a classifier's one loss has no weight.
-    """
-    if words and task == "classify":
-        raise RunError(f"--weigh is for the reconstructor's losses; received {words} for a classifier. Leave it out.")
-    weights = dict(losses.RECONSTRUCTOR_WEIGHTS)
-    for word in words:
-        output, _, value = word.partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            number = None
-        if output not in weights or number is None:
-            raise RunError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
-        weights[output] = number
-    return weights
-
-
-def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
-    """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
-    steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
-    its gradient, even where that is a rounding's.
-
-    The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
-    ``losses.reconstructor_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to
-    ``compile``, such as ``jit_compile`` and ``steps_per_execution``. Gradients are not clipped: Keras clips before
-    replicas are added up, so that the result would depend on their number.
-    """
-    warmup = min(300, steps // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, alpha=0.01, warmup_target=learning_rate, warmup_steps=warmup
-    )
-    momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, use_ema=True, ema_momentum=momentum)
-    if task == "classify":
-        model.compile(optimizer, losses.classifier_losses(), weighted_metrics=metrics.classifier_metrics(), **how)
-    else:
-        model.compile(
-            optimizer,
-            losses.reconstructor_losses(faces),
-            loss_weights=weights or losses.RECONSTRUCTOR_WEIGHTS,
-            weighted_metrics=metrics.reconstructor_metrics(),
-            **how,
-        )
-
-
 def run_config(task, config, name, arguments):
     """What a run's ``config.json`` says; ``threshold`` stays null until a calibration has set it.
 
@@ -182,11 +132,6 @@ def run_config(task, config, name, arguments):
 def plain_names(arguments):
     """The last part of every path among the arguments."""
     return {key: Path(arguments[key]).name for key in PATHS if arguments.get(key)}
-
-
-def prepare_state(model):
-    """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known."""
-    model.optimizer.build(model.trainable_variables)
 
 
 def find_note(folder):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_uncover import training
+from keras_uncover import compiling, training
 from keras_uncover.config import ModelConfig
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
@@ -44,5 +44,6 @@ def for_task(batch, task):
 def build(task, config=SMALLEST, seed=0, steps=40, learning_rate=3e-3):
     training.seed_everything(seed)
     model = training.build_model(task, config)
-    training.compile_model(model, task, steps, learning_rate)
+    compiling.compile_model(model, task, steps, learning_rate)
+    compiling.prepare_state(model, for_task(make_batch(config, 1), task))
     return model

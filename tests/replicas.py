@@ -50,7 +50,8 @@ def fit(task, sizes, dtype, batch, strategy, per_call, moved=False):
     scope, replicas = train_keras.choose_strategy(options)
     strategies.check_replicas(options, replicas)
     with scope:
-        model = train_keras.build(options, plan)
+        one = for_task(make_batch(sizes, 1), task) if strategy == "one" else None
+        model = train_keras.build(options, plan, one)
         if moved:
             move(model)
     batches = [for_task(make_batch(sizes, batch, seed), task) for seed in range(STEPS)]
@@ -106,7 +107,7 @@ def main(task, preset, dtype, batch, start="same"):
     if dtype == "float64":
         widen()
     one = fit(task, sizes, dtype, int(batch), "one", 1)
-    second = ("one", 1, True) if start == "moved" else ("mirrored", 4)
+    second = ("one", 1, True) if start == "moved" else ("mirrored", 2)
     two = fit(task, sizes, dtype, int(batch), *second)
     print(json.dumps({
         "replicas": [one.replicas, two.replicas],

@@ -12,21 +12,22 @@ from keras_uncover.strategies import StrategyError
 
 
 def compare(*arguments):
-    """What ``replicas.py`` tells of 12 steps of AdamW on one replica and of the same, four an execution, on two."""
+    """What ``replicas.py`` tells of 12 steps of AdamW on one replica and of the same, two an execution, on two."""
     command = [sys.executable, str(Path(__file__).parent / "replicas.py"), *map(str, arguments)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=3600)
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout.splitlines()[-1])
-    outputs = ("donor_loss", "flow_loss", "mask_loss", "p_fake_loss", "seen_loss", "target_loss")
-    assert {"loss", *outputs} <= set(report["losses"])
-    # It was a training: by more than what is asked of the agreement.
-    assert report["moved"]["most"] > 1e-4 and report["moved"]["beyond"] > 0.9, report
+    outputs = {"donor_loss", "flow_loss", "mask_loss", "p_fake_loss", "seen_loss", "target_loss"}
+    assert set(report["losses"]) == {"loss"} | (outputs if arguments[0] == "reconstruct" else set())
+    # It was a training: by more than what is asked of the agreement. Layers behind heads that start at 0 wait for those.
+    assert report["moved"]["most"] > 1e-4 and report["moved"]["beyond"] > 0.4, report
     return report
 
 
-def test_two_replicas_agree_with_one():
-    """A reconstructor of 32 px with all its losses. The larger ones: the slow tests below."""
-    report = compare("reconstruct", "smallest", "float32", 6)
+@pytest.mark.parametrize("task", ["classify", pytest.param("reconstruct", marks=pytest.mark.slow)])
+def test_two_replicas_agree_with_one(task):
+    """A network of 32 px with all its losses. The larger ones: the slow tests below."""
+    report = compare(task, "smallest", "float32", 6)
     assert report["replicas"] == [1, 2] and report["dtype"] == "float32"
     assert report["losses_apart"] < 1e-5, report
     for kind in ("weights", "averages", "statistics"):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_uncover import run_folder, training
+from keras_uncover import compiling, run_folder
 from keras_uncover.averages import averaged, pair_averages
 from keras_uncover.checkpoints import (
     NOTE,
@@ -35,7 +35,7 @@ def build(seed=0):
     keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4), keras.layers.BatchNormalization()])
     model.compile(keras.optimizers.AdamW(0.1, use_ema=True, ema_momentum=0.5), "mse")
-    training.prepare_state(model)
+    compiling.prepare_state(model)
     rng = np.random.default_rng(seed)
     for _ in range(3):
         model.train_on_batch(rng.random((8, 6), "float32"), rng.random((8, 4), "float32"))

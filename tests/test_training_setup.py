@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_up_batches import SMALLEST, build, for_task, make_batch
 
-from keras_uncover import losses, training
+from keras_uncover import compiling, losses, training
 from keras_uncover.checkpoints import CheckpointError, save_checkpoint
 from keras_uncover.config import ModelConfig
 from keras_uncover.presets import build_from_folder, build_model
@@ -86,7 +86,6 @@ def test_a_checkpoint_of_another_step_is_refused_but_for_steps_left_out_in_float
 
     def build_at(step, seed=0):
         model = build("classify", seed=seed)
-        training.prepare_state(model)
         model.optimizer.iterations.assign(step)
         return model
 
@@ -109,13 +108,13 @@ def test_a_checkpoint_of_another_step_is_refused_but_for_steps_left_out_in_float
 
 def test_weights_of_losses_by_words():
     usual = losses.RECONSTRUCTOR_WEIGHTS
-    assert training.read_weights([], "reconstruct") == usual
-    assert training.read_weights(["flow=0", "target=3.5"], "reconstruct") == {**usual, "flow": 0.0, "target": 3.5}
+    assert compiling.read_weights([], "reconstruct") == usual
+    assert compiling.read_weights(["flow=0", "target=3.5"], "reconstruct") == {**usual, "flow": 0.0, "target": 3.5}
     for word in ("hair=1", "flow", "flow=much"):
         with pytest.raises(RunError, match=f"an output of p_fake, mask, target.*received '{word}'"):
-            training.read_weights([word], "reconstruct")
+            compiling.read_weights([word], "reconstruct")
     with pytest.raises(RunError, match="for the reconstructor's losses; received .* for a classifier"):
-        training.read_weights(["p_fake=2"], "classify")
+        compiling.read_weights(["p_fake=2"], "classify")
 
 
 def test_frozen_layers_stay_and_the_others_move():
