@@ -44,7 +44,7 @@ assert "keras_uncover" not in sys.modules
 
 def choose_photos(folder, limit):
     """Every k-th photo of a folder, at most ``limit``."""
-    photos = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    photos = sorted(path for path in Path(folder).resolve().iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
     return photos[:: max(1, len(photos) // limit)][:limit]
 
 

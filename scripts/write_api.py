@@ -25,7 +25,7 @@ MODULES = {
     "Networks and training": ("keras_uncover/config.py", "keras_uncover/models/classifier.py",
                               "keras_uncover/models/reconstructor.py", "keras_uncover/swaps.py",
                               "keras_uncover/augment.py", "keras_uncover/losses.py", "keras_uncover/metrics.py",
-                              "keras_uncover/training.py"),
+                              "keras_uncover/compiling.py", "keras_uncover/training.py"),
     "Evaluation": ("keras_uncover/evaluation.py", "keras_uncover/report.py", "keras_uncover/statistics.py",
                    "keras_uncover/calibration.py"),
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import fcntl
 import inspect
 import io
 import os
@@ -97,9 +98,17 @@ def swap_shards(seed_layout, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
-    """A folder of versions with version 1 of the preset ``small``, which takes a minute to export. Only to be read."""
+    """A folder of versions with version 1 of the preset ``small``, which takes a minute to export. Only to be read.
+
+    Where pytest-xdist runs several processes, the first that asks exports for all.
+    """
     from export.saved_model import export
 
-    folder = tmp_path_factory.mktemp("served") / "keras_uncover"
-    export("small", folder)
+    several = "PYTEST_XDIST_WORKER" in os.environ
+    shared = tmp_path_factory.getbasetemp().parent if several else tmp_path_factory.mktemp("shared")
+    folder = shared / "served" / "keras_uncover"
+    with open(shared / "served.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            export("small", folder)
     return folder

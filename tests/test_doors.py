@@ -207,6 +207,7 @@ def test_embed_describes_as_the_judge_does(loaded, uncoverer, results):
     np.testing.assert_allclose(loaded["embed"]["descriptor"], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ["rest", "grpc"])
 def test_the_client_says_what_the_command_line_says(door, server, photos, uncoverer, results, monkeypatch, capsys):
     monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: uncoverer)
@@ -235,6 +236,7 @@ def same_record(ours, theirs):
         assert ours["reswap"] == (theirs["reswap"] and pytest.approx(theirs["reswap"], abs=1e-3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ["rest", "grpc"])
 def test_the_client_writes_the_pictures_of_the_command_line(door, server, uncoverer, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: uncoverer)
@@ -252,10 +254,12 @@ def test_the_client_writes_the_pictures_of_the_command_line(door, server, uncove
             assert np.abs(np.asarray(a, int) - np.asarray(b, int)).mean() <= 1, name
 
 
+@pytest.mark.slow
 def test_warm_up_requests_were_answered_when_the_model_was_loaded(server):
     assert sorted(server["warmed"]) == ["crops", "detect", "embed", "faces", "serving_default"]
 
 
+@pytest.mark.slow
 def test_rest_answers_by_rows_as_a_curl_line_asks(server):
     import base64
 

@@ -5,20 +5,19 @@ The real weights are not in the package. Where they were converted to, the envir
 KERAS_UNCOVER_EMBEDDERS names a folder with ``face_mobilenet/``, ``efficientnet/`` and the published ``reference.npz``.
 """
 
-import importlib.util
 import os
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from loaded_script import load_script
 
 from keras_uncover.feature_losses import BUILDERS
 from keras_uncover.models.efficientnet import FEATURES, build_efficientnet, build_features
 from keras_uncover.models.face_identity import build_face_mobilenet
 from keras_uncover.weights import load_verified, load_weights, save_preset
 
-ROOT = Path(__file__).parent.parent
 STORED = os.environ.get("KERAS_UNCOVER_EMBEDDERS")
 # Channels and strides as the papers' tables have them.
 MOBILENET = [64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
@@ -35,10 +34,7 @@ PARTS = (("weight", 0.5, 1.5), ("bias", -0.3, 0.5), ("running_mean", -0.2, 0.2),
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("convert_embedders", ROOT / "scripts" / "convert_embedders.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("scripts/convert_embedders.py")
 
 
 def windows(x, kernel, stride):

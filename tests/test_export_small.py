@@ -24,14 +24,25 @@ def test_windows_are_those_of_the_library(height, width):
         assert np.array_equal(windows_of(share, tf.constant(height), tf.constant(width)), expected)
 
 
-def test_a_small_face_is_found_where_the_library_finds_it():
+@pytest.fixture(scope="module")
+def finder():
+    return FaceFinder()
+
+
+@pytest.fixture(scope="module")
+def find_in_graph(finder):
+    """The graph's finding, traced once for photos of any size."""
+    photo = tf.TensorSpec([None, None, 3], "uint8")
+    return tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh), input_signature=[photo])
+
+
+def test_a_small_face_is_found_where_the_library_finds_it(finder, find_in_graph):
     face = decode_image(read_bytes(FACE))
     photo = np.full((560, 800, 3), 90, "uint8")
     side = 96
     photo[300 : 300 + side, 500 : 500 + side] = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
-    finder = FaceFinder()
     expected = finder.find(photo, small=True)
-    boxes, points = tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh))(tf.constant(photo))
+    boxes, points = find_in_graph(tf.constant(photo))
     assert len(expected) == len(boxes) == 1
     assert np.abs(boxes.numpy()[0] - expected[0].box).max() < 1e-2
     assert np.abs(points.numpy()[0] - expected[0].points).max() < 1e-2
@@ -46,8 +57,7 @@ def test_an_enlarged_face_is_warned_of_as_the_library_does():
     assert said[0, 1] == said[1, 1] == b"first"
 
 
-def test_a_photo_of_nobody_has_no_face_in_its_parts_either():
-    finder = FaceFinder()
+def test_a_photo_of_nobody_has_no_face_in_its_parts_either(finder, find_in_graph):
     photo = np.tile(np.linspace(0, 255, 640).astype("uint8")[None, :, None], (480, 1, 3))
-    boxes, points = tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh))(tf.constant(photo))
+    boxes, points = find_in_graph(tf.constant(photo))
     assert finder.find(photo, small=True) == [] and boxes.shape[0] == 0 and points.shape[0] == 0

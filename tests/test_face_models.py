@@ -1,11 +1,11 @@
 """The two ported face networks against the originals, run by the TFLite interpreter (see data/faces.md)."""
 
-import importlib.util
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from loaded_script import load_script
 
 from keras_uncover.faces import PRESETS
 from keras_uncover.models.face_detector import AddShortcut, build_face_detector
@@ -85,10 +85,7 @@ def test_add_shortcut():
 
 
 def test_conversion_refuses_another_file(tmp_path):
-    path = Path(__file__).parent.parent / "scripts" / "convert_face_landmarker.py"
-    spec = importlib.util.spec_from_file_location("convert_face_landmarker", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = load_script("scripts/convert_face_landmarker.py")
     (tmp_path / "other.task").write_bytes(b"another")
     with pytest.raises(SystemExit, match="must have the SHA-256 64184e22.* Received: .*other.task with "):
         script.read_task(tmp_path / "other.task")

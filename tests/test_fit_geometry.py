@@ -1,26 +1,19 @@
 """The closed-form start of a reconstructor's geometry."""
 
-import importlib.util
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
+from loaded_script import load_script
 
 from keras_uncover.config import TINY
 from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.presets import build_from_folder
 from keras_uncover.shape_layers import face_pixels
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("fit_geometry", ROOT / "scripts" / "fit_geometry.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("scripts/fit_geometry.py")
 
 
 def test_a_ridge_finds_a_linear_map_again(script):
@@ -47,6 +40,7 @@ def test_examples_are_mirrored_with_what_is_known_of_them(script, shards):
     assert np.abs(made["shape"]).max() < 12  # standard deviations, of four very different people
 
 
+@pytest.mark.slow
 def test_the_start_answers_for_its_own_people(script, shards, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["fit_geometry.py", str(shards), str(tmp_path / "start"), "--preset", "tiny"])
     script.main()

@@ -131,7 +131,8 @@ sys.stdin.read()  # a session, and with it its upload, ends with who opened it
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gradio") is None, reason="needs the extra [demo]")
-def test_a_terminated_demo_asked_nobody_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("ending, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_demo_asked_nobody_and_leaves_nothing(ending, code, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     Image.new("RGB", (64, 64), (230,) * 3).save(tmp_path / "photo.png")
@@ -142,11 +143,12 @@ def test_a_terminated_demo_asked_nobody_and_leaves_nothing(tmp_path):
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
             assert json.loads(asking.stdout.readline())[0]["verdict"] == "fake"
             assert any("photo" in name for name in files(tmp_path / "temporary")), "the upload was there"
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(ending)
+            said, _ = process.communicate(timeout=120)
     finally:
-        process.terminate()
-        process.communicate(timeout=120)
-    assert process.returncode == 143
+        process.kill()
+        process.wait()
+    assert (process.returncode, said) == (code, b"")
     assert_private(tmp_path)
     assert all(name.split("/")[0] in ("keras", "matplotlib") for name in files(tmp_path / "cache"))
 

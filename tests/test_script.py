@@ -67,6 +67,7 @@ def test_a_classifier_in_float16_from_unpacked_records(detector):
     assert json.loads((detector / "run.json").read_text())["starts"][0]["precision"] == "mixed_float16"
 
 
+@pytest.mark.slow
 def test_a_reconstructor_from_it_in_bfloat16_with_ready_made_fakes_goes_on(detector, shards, swap_shards, tmp_path):
     """Records decoded each time. After --resume the second epoch is made again, and not begun from --init anew."""
     run = tmp_path / "both"

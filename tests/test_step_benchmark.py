@@ -1,22 +1,16 @@
 """The benchmark of a training step: which rows it measures, and that a run that was cut off loses none."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from loaded_script import load_script
 
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    spec = importlib.util.spec_from_file_location("train_step", ROOT / "benchmarks" / "train_step.py")
-    module = importlib.util.module_from_spec(spec)
     monkeypatch.setattr(sys, "path", sys.path[:])  # It adds two places.
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/train_step.py")
 
 
 def names(benchmark, *words):

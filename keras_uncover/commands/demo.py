@@ -1,6 +1,7 @@
 """``keras-uncover demo``: the page that answers for photos, served on this machine."""
 
 import importlib.util
+import time
 from functools import partial
 
 from keras_uncover.commands.common import DONE, FAILED, WEIGHTS, add_command, add_preset, complain, say, whole
@@ -57,5 +58,10 @@ def run(arguments):
             block=False,
         )
     say(f"serving at {page.local_url}; Ctrl-C stops it")
-    page.block_thread()
+    try:
+        # Gradio's own ``block_thread`` takes Ctrl-C for a common end and says a word on stdout.
+        while page.is_running:
+            time.sleep(0.1)
+    finally:
+        page.close(verbose=False)
     return DONE
