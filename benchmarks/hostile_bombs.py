@@ -51,7 +51,7 @@ def make_largest(kind):
     face = Image.open(PHOTOS[0]).convert("RGB").resize((707, 707))
     pixels = np.tile(np.asarray(face), (11, 11, 1))[: ADMITTED[1], : ADMITTED[0]]
     if kind == "PNG, large":  # Noise cannot be packed: near the most bytes that a file may have.
-        pixels[:3200] = np.random.default_rng(0).integers(0, 256, (3200, ADMITTED[0], 3), "uint8")
+        pixels[:1550] = np.random.default_rng(0).integers(0, 256, (1550, ADMITTED[0], 3), "uint8")
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     if kind in ("JPEG", "JPEG, progressive"):
         return save(picture, "JPEG", quality=60, subsampling=0, progressive=kind != "JPEG")

@@ -13,7 +13,7 @@ from export.octets import contains, first_of, holds, read_number, say_escaped, s
 from keras_uncover.headers import JPEG_CODINGS, MAX_SCANS, OTHER_FORMATS, PNG_SIGNATURE
 
 # The gate's bound, 100,000, would cost a server seconds of graph steps for a hostile file of a megabyte. A JPEG whose
-# segments are full has 1,526 in the 100 MB that a file may have, a PNG of 50 megapixels some 20,000 in usual chunks.
+# segments are full has 763 in the 50 MB that a file may have, a PNG of 50 megapixels some 20,000 in usual chunks.
 MAX_SEGMENTS = 4_000
 MAX_CHUNKS = 40_000
 PIECE = 16_384  # bytes of a file that are looked at together

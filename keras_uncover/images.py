@@ -38,7 +38,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from keras_uncover.headers import name_format, pixel_parts, read_size
 
-MAX_BYTES = 100_000_000
+MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
 MIN_SIDE = 16
