@@ -24,6 +24,7 @@ sys.meta_path.insert(0, Absent())
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+from made_up_batches import make_crops  # noqa: E402
 
 import train_keras  # noqa: E402
 from keras_uncover.presets import build_from_folder  # noqa: E402
@@ -37,7 +38,7 @@ def main(folder, *arguments):
     keras.distribution.set_distribution(None)
     model, config = build_from_folder(options.run)
     size = config["arch"]["size"]
-    crops = np.random.default_rng(0).random((3, size, size, 3), "float32")
+    crops = make_crops(size)
     for key, value in model(crops, training=False).items():
         np.save(Path(folder) / f"{key}.npy", keras.ops.convert_to_numpy(value))
     assert keras.backend.backend() == "jax" and "tensorflow" not in sys.modules

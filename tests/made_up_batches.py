@@ -1,5 +1,7 @@
 """Batches as ``load`` gives them, drawn by sines, and small compiled networks: for tests that need no pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_uncover import compiling, training
@@ -33,6 +35,11 @@ def make_batch(config=SMALLEST, count=6, seed=0):
     weight = {key: np.ones(count, "float32") for key in truth}
     weight["donor"] = weight["flow"] = weight["seen"] = fake
     return target * (1 - mask) + donor * mask, truth, weight
+
+
+def make_crops(size, count=3):
+    """Smooth crops, float32 ``(count, size, size, 3)``. In noise a flow that differs by a rounding reads another colour."""
+    return make_batch(replace(SMALLEST, size=size), count)[0].astype("float32")
 
 
 def for_task(batch, task):

@@ -17,6 +17,8 @@ import pytest
 pytest.importorskip("jax")
 pytestmark = pytest.mark.slow
 
+from made_up_batches import make_crops  # noqa: E402
+
 from keras_uncover.presets import build_from_folder  # noqa: E402
 
 DRIVER = Path(__file__).parent / "jax_runs.py"
@@ -54,7 +56,7 @@ def trained(bank, tmp_path_factory):
 
 def test_what_jax_trained_answers_alike_under_tensorflow(trained):
     model, config = build_from_folder(trained / "run")
-    crops = np.random.default_rng(0).random((3, 64, 64, 3), "float32")
+    crops = make_crops(64)
     answers = {key: np.asarray(value) for key, value in model(crops, training=False).items()}
     assert config["kind"] == "classifier" and config["trained"]["shards"] == "bank.npz"
     assert {path.stem for path in (trained / "answers").iterdir()} == set(answers)
@@ -83,7 +85,7 @@ def test_a_reconstructor_of_jax_is_exported_by_tensorflow(bank, tmp_path):
 
     finish(start(tmp_path / "answers", bank, tmp_path / "run", "--epochs", 1, *SHORT))
     model, _ = build_from_folder(tmp_path / "run")
-    crops = np.random.default_rng(0).random((3, 64, 64, 3), "float32")
+    crops = make_crops(64)
     answers = model(crops, training=False)
     for key in answers:
         assert np.abs(np.asarray(answers[key]) - np.load(tmp_path / "answers" / f"{key}.npy")).max() < 2e-4
