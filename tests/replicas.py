@@ -50,7 +50,7 @@ def fit(task, sizes, dtype, batch, strategy, per_call, moved=False):
     scope, replicas = train_keras.choose_strategy(options)
     strategies.check_replicas(options, replicas)
     with scope:
-        one = for_task(make_batch(sizes, 1), task) if strategy == "one" else None
+        one = for_task(make_batch(sizes, 1), task) if strategy == "one" and dtype == "float32" else None
         model = train_keras.build(options, plan, one)
         if moved:
             move(model)
