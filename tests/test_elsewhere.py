@@ -15,7 +15,8 @@ def test_onnx_runtime_answers_as_the_saved_model_does(served, tmp_path, capsys):
     for name in ("p_fake", "mask", "target", "donor"):
         assert f"{name:8} differs by at most" in said
     differences = onnx.compare(served / "1", path, onnx.example_crops(served / "1"))
-    assert max(differences.values()) < 1e-4
+    assert differences.pop("p_fake") < 1e-5
+    assert max(differences.values()) < 4e-4  # a tenth of a level of 255
 
 
 def test_what_tf2onnx_cannot_write_is_told(tmp_path, capsys):
