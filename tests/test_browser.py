@@ -97,7 +97,8 @@ def test_an_upload_is_answered_with_words_pictures_data_and_a_report(visit, tmp_
     wait_for(bring(page, make(tmp_path, "a.png")), "Face 0: fake, the model says that this face was swapped in")
     section = page.locator("section.ku:visible")
     assert section.locator("img").count() == 8
-    assert section.locator("img").evaluate_all("images => images.every(image => image.complete && image.naturalWidth)")
+    # Waits for each, and raises where one is broken.
+    section.locator("img").evaluate_all("images => Promise.all(images.map(image => image.decode())).then(() => null)")
     for words in ("FAKE", "This is not proof", "may show nobody", "Recovered donor", "Re-swap check"):
         assert words in section.inner_text()
     keep(page, "answer")
