@@ -156,9 +156,9 @@ def count_operations(row, task):
     config = model_config(row["preset"])
     model = build_model(task, config)
     compiling.compile_model(model, task, 1000, 1e-3, jit_compile=False)
-    compiling.prepare_state(model)
-    batch = tf.nest.map_structure(tf.constant, for_task(make_batch(config, row["batch"]), task))
-    model.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0)
+    batch = for_task(make_batch(config, row["batch"]), task)
+    compiling.prepare_state(model, batch)
+    batch = tf.nest.map_structure(tf.constant, batch)
     graph = tf.function(lambda *data: model.train_step(data)).get_concrete_function(*batch).graph
     found = tf.compat.v1.profiler.profile(
         graph, cmd="op", options={**tf.compat.v1.profiler.ProfileOptionBuilder.float_operation(), "output": "none"}

@@ -8,7 +8,6 @@ from keras_uncover import losses, metrics
 from keras_uncover.run_folder import RunError
 
 
-@keras.saving.register_keras_serializable("keras_uncover")
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear from 0 to the peak, then half a cosine down to a share of it, where it stays.
 

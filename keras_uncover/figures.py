@@ -13,6 +13,7 @@ from PIL import Image
 
 from keras_uncover.answers import VERDICT_WORDS, format_score
 from keras_uncover.durable import new_file
+from keras_uncover.limits import MISSING, NO_DONOR, NO_FACE, NO_RESWAP
 from keras_uncover.marks import png_metadata
 from keras_uncover.overlays import tint_mask
 
@@ -29,10 +30,6 @@ NOTE = (
     "Recovered faces are a model's guess and may show nobody. "
     "The verdict says only whether a face was swapped in: a picture generated as a whole counts as genuine."
 )
-NO_DONOR = "no donor: nothing was swapped in, as far as the model can tell"
-NO_RESWAP = "no re-swap: there is no donor to swap in again"
-NO_FACE = "no face was found, so there is no mask and nothing to recover"
-MISSING = "not computed"
 
 
 def draw_answer(photo, answer):

@@ -9,3 +9,8 @@ LIMITS = (
 )
 SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
 NO_RATES = "The error rates at this threshold were not measured."
+# In the place of a picture that an answer does not have.
+NO_DONOR = "no donor: nothing was swapped in, as far as the model can tell"
+NO_RESWAP = "no re-swap: there is no donor to swap in again"
+NO_FACE = "no face was found, so there is no mask and nothing to recover"
+MISSING = "not computed"

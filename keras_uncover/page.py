@@ -11,8 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from keras_uncover.answers import VERDICT_WORDS, describe_rates, format_score
-from keras_uncover.figures import MISSING, NO_DONOR, NO_FACE, NO_RESWAP
-from keras_uncover.limits import LIMITS, NO_RATES, SWAPS_ONLY
+from keras_uncover.limits import LIMITS, MISSING, NO_DONOR, NO_FACE, NO_RATES, NO_RESWAP, SWAPS_ONLY
 from keras_uncover.marks import encode_marked
 from keras_uncover.overlays import draw_box, tint_mask
 from keras_uncover.scores import NO_SCORES, describe_place

@@ -109,6 +109,13 @@ def test_every_picture_is_marked_as_made_by_a_model(answered):
     assert {path.stem.rsplit("_", 1)[1] for path in (folder / "out").glob("photo_*.png")} == set(RECOVERED)
 
 
+def test_the_demo_points_the_libraries_before_it_imports_them():
+    """Matplotlib makes its folder, and Keras writes its file, when they are imported."""
+    code = "import sys, keras_uncover.demo; print({'matplotlib', 'keras', 'gradio'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 DEMO = """
 import sys
 from stand_in import ByBrightness

@@ -33,6 +33,40 @@ def test_the_schedule_warms_up_and_decays():
     assert np.isclose(build("classify", steps=50000).optimizer.ema_momentum, 0.999)
 
 
+@pytest.mark.parametrize("warmup", [0, 40])
+def test_the_schedule_is_the_one_of_keras_without_its_branch(warmup):
+    ours = compiling.WarmCosine(2e-3, 400, warmup)
+    theirs = keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else 2e-3, 400 - warmup, alpha=0.01, warmup_target=2e-3 if warmup else None, warmup_steps=warmup
+    )
+    for step in (0, 1, 39, 40, 41, 217, 399, 400, 1000):
+        assert float(ours(step)) == pytest.approx(float(theirs(step)), rel=1e-5, abs=1e-10)
+    assert compiling.WarmCosine.from_config(ours.get_config()).get_config() == ours.get_config()
+    with pytest.raises(ValueError, match="shorter than the training; received 400 of 400 steps"):
+        compiling.WarmCosine(1e-3, 400, 400)
+
+
+def test_a_prepared_step_is_traced_once_and_gives_the_same():
+    """Of several outputs Keras averages each loss in a variable of its own. A first trace that makes variables is made
+    anew by TensorFlow.
+    """
+    truth = {"one": np.ones((4, 1), "float32"), "two": np.zeros((4, 1), "float32")}
+    batch = np.random.default_rng(0).random((4, 3), "float32"), truth, {name: np.ones(4, "float32") for name in truth}
+    logs, traces = [], []
+    for prepared in (True, False):
+        training.seed_everything(0)
+        x = keras.Input((3,))
+        model = keras.Model(x, {name: keras.layers.Dense(1, name=name)(x) for name in truth})
+        model.compile(keras.optimizers.AdamW(0.1), {name: "mse" for name in truth}, weighted_metrics={"one": ["mae"]})
+        compiling.prepare_state(model, batch if prepared else None)
+        step, count = model.train_step, []
+        model.train_step = lambda data: count.append(1) or step(data)
+        model.make_train_function(force=True)
+        logs.append(model.train_on_batch(*batch, return_dict=True))
+        traces.append(len(count))
+    assert traces == [1, 2] and logs[0] == pytest.approx(logs[1], rel=1e-6)
+
+
 def test_the_seed_fixes_the_first_weights():
     one, again, other = (build("reconstruct", seed=seed).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, again))
