@@ -102,7 +102,15 @@ class FeatureLoss(keras.losses.Loss, abc.ABC):
         """One value an example from two batches of resized pictures."""
 
     def get_config(self):
-        raise NotImplementedError(f"{type(self).__name__} holds a network and cannot be saved; compile anew.")
+        """Refuses: a configuration is plain JSON, and this loss would have to hold a network.
+
+        Raises:
+            TypeError: always; ``Model.save`` of a model that was compiled with it ends so. Runs save weights alone.
+        """
+        raise TypeError(
+            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's weights, "
+            "and compile anew after loading."
+        )
 
 
 def normalise(features):

@@ -256,5 +256,12 @@ def test_refusals():
         IdentityLoss(small_network(), every=0)
     with pytest.raises(TypeError, match="abstract method '?compare"):
         FeatureLoss(16, (0, 0, 1, 1), 1, "loss")
-    with pytest.raises(NotImplementedError, match="IdentityLoss holds a network and cannot be saved"):
-        losses()[0].get_config()
+
+
+def test_a_model_that_was_compiled_with_it_is_not_saved_whole_but_its_weights_are(tmp_path):
+    x = keras.Input((16, 16, 3))
+    model = keras.Model(x, keras.layers.Activation("sigmoid")(x))
+    model.compile("sgd", losses()[0])
+    with pytest.raises(TypeError, match="holds no network; received IdentityLoss, which does. Save the model's weights"):
+        model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
