@@ -117,7 +117,8 @@ def test_the_demo_points_the_libraries_before_it_imports_them():
 
 
 DEMO = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background inherit that it is ignored
 from stand_in import ByBrightness
 from keras_uncover import cache, cli
 cache.use_cache()  # as the command does before it imports the demo
@@ -154,7 +155,7 @@ def test_a_stopped_demo_asked_nobody_and_leaves_nothing(ending, code, tmp_path):
             said, _ = process.communicate(timeout=120)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert (process.returncode, said) == (code, b"")
     assert_private(tmp_path)
     assert all(name.split("/")[0] in ("keras", "matplotlib") for name in files(tmp_path / "cache"))
