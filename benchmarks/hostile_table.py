@@ -41,9 +41,9 @@ def describe_bombs(found):
 
 
 def describe_largest(found):
-    rows = [[kind, each["file_megabytes"], *(f"{each[name]['megabytes']:.0f}" for name in SIGNATURES)]
+    rows = [[kind, f"{each['pixels']:,}", each["file_megabytes"], *(f"{each[name]['megabytes']:.0f}" for name in SIGNATURES)]
             for kind, each in found.items()]
-    head = ["49,999,041 pixels as", "file, MB", "image gate, MB", "`detect`, MB", "`serving_default`, MB"]
+    head = ["stored as", "pixels", "file, MB", "image gate, MB", "`detect`, MB", "`serving_default`, MB"]
     words = "Memory above that of the process before, in a fresh process each that had answered one small photo."
     return ["### The largest admitted photo", "", words, "", *table(head, rows)]
 

@@ -58,6 +58,10 @@ def refuse(raw, count, container, head):
         tf.strings.as_string(head.width), " x ", tf.strings.as_string(head.height), " = ", say_thousands(area),
         " pixels",
     ])
+    allowed = MAX_PIXELS * 3 // tf.maximum(head.components, 3)
+    of_many = tf.strings.join(["A JPEG of ", tf.strings.as_string(head.components), " components, such as CMYK,"])
+    kind = tf.where(head.components > 3, of_many, "An image")
+    pixels_rule = tf.strings.join([kind, " has at most ", say_thousands(allowed), " pixels"])
     least, most = tf.minimum(head.width, head.height), tf.maximum(head.width, head.height)
     broken = [
         (tf.equal(count, 0), "empty",
@@ -73,8 +77,7 @@ def refuse(raw, count, container, head):
          say(f"An image is at least {MIN_SIDE} pixels a side", dimensions, "Use the photo in its full size.")),
         (most > MAX_SIDE, "too_long_a_side",
          say(f"An image is at most {MAX_SIDE:,} pixels a side", dimensions, SHRINK)),
-        (area > MAX_PIXELS, "too_many_pixels",
-         say(f"An image has at most {MAX_PIXELS:,} pixels", dimensions, SHRINK)),
+        (area > tf.cast(allowed, tf.uint64), "too_many_pixels", say(pixels_rule, dimensions, SHRINK)),
         (tf.not_equal(head.damage, ""), "damaged", say_damage(container, count, head.damage)),
     ]
     codes = first_of(*[(condition, code) for condition, code, _ in broken])

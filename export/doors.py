@@ -175,17 +175,21 @@ class GrpcDoor:
         return Description(str(answer.model_spec.version.value), signatures)
 
     def predict(self, signature, photos, fields):
-        """Outputs by name as nested lists, first axis the photos; only ``fields`` are asked for."""
+        """Outputs by name as nested lists, first axis the photos; ``fields`` alone are kept.
+
+        All are asked for: with a filter the server would make another graph of the signature, which its warm-up has not
+        run, and the first request would wait for it as long as a warm-up takes.
+        """
         from tensorflow_serving.apis import predict_pb2
 
-        request = predict_pb2.PredictRequest(output_filter=list(fields))
+        request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = self.model, signature
         tensor = request.inputs["photo_bytes"]
         tensor.dtype = 7  # DT_STRING
         tensor.tensor_shape.dim.add().size = len(photos)
         tensor.string_val.extend(photos)
         answer = self.ask(self.stub.Predict, request)
-        return {name: nest(tensor) for name, tensor in answer.outputs.items()}
+        return {name: nest(answer.outputs[name]) for name in fields if name in answer.outputs}
 
     def ask(self, method, request):
         """One answer."""

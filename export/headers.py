@@ -30,6 +30,7 @@ class Header(NamedTuple):
         damage: string, what is wrong beyond the size, or "".
         turn: EXIF orientation, 1 to 8.
         alpha: bool, whether a PNG has transparency. (A WebP's decoder tells by itself.)
+        components: of a JPEG's frame: 1 in grey, 3 in colour, 4 in CMYK; 3 for other formats.
     """
 
     width: tf.Tensor
@@ -38,13 +39,15 @@ class Header(NamedTuple):
     damage: tf.Tensor
     turn: tf.Tensor
     alpha: tf.Tensor
+    components: tf.Tensor
 
 
-def header(width, height, sizeless, damage, turn, alpha=False):
+def header(width, height, sizeless, damage, turn, alpha=False, components=3):
     """A ``Header`` whose fields all have the types that branches of a graph must share."""
     known = tf.equal(sizeless, "")
     numbers = [tf.where(known, tf.cast(value, tf.int64), 0) for value in (width, height)]
-    return Header(*numbers, sizeless, damage, tf.cast(turn, tf.int64), tf.convert_to_tensor(alpha))
+    turn, components = (tf.cast(value, tf.int64) for value in (turn, components))
+    return Header(*numbers, sizeless, damage, turn, tf.convert_to_tensor(alpha), components)
 
 
 def find_container(raw):
@@ -83,8 +86,9 @@ def read_jpeg(raw):
     too_many = tf.strings.join(["it has ", tf.strings.as_string(scans), f" scans, more than {MAX_SCANS}"])
     sizeless = judge_frame(raw, frame, damage)
     damage = first_of((tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many))
-    height, width = read_number(raw, frame[0] + 1, 2), read_number(raw, frame[0] + 3, 2)
-    return header(width, height, sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))
+    height, width, components = (read_number(raw, frame[0] + place, size) for place, size in ((1, 2), (3, 2), (5, 1)))
+    turn = exif_turn(raw[exif[0] : exif[1]])
+    return header(width, height, sizeless, damage, turn, components=components)
 
 
 def find_marker(raw, place):

@@ -9,11 +9,14 @@ cards, licence, hashes and warm-up requests travel in its assets.extra/. Signatu
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # noqa: E402
 
 from export.check import check_version  # noqa: E402
 from export.extras import ROOT, copy_preset, write_record  # noqa: E402
@@ -48,7 +51,7 @@ def export(preset, folder, version=None, keep=None, warmup=True):
         raise ExportError(f"At least one version is kept; received --keep {keep}.")
     version = choose_version(folder, version)
     served = Served(preset)
-    with new_version(folder, version) as fresh:
+    with new_version(folder, version) as fresh, plain_disk_errors(folder):
         served.save(fresh)
         check_version(fresh, served.uncoverer, PHOTOS)
         copy_preset(preset, fresh)
@@ -58,6 +61,18 @@ def export(preset, folder, version=None, keep=None, warmup=True):
     if keep is not None:
         keep_highest(folder, keep, also=version)
     return Path(folder) / str(version)
+
+
+@contextlib.contextmanager
+def plain_disk_errors(folder):
+    """Turn what TensorFlow makes of a full disk into one sentence."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        reason = error.message.splitlines()[0]
+        raise ExportError(
+            f"The version could not be written into {folder}: {reason}. Make room or choose another disk."
+        ) from error
 
 
 def main(arguments=None):

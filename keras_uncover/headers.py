@@ -62,6 +62,11 @@ def read_size(data, container):
     return {"JPEG": _jpeg_size, "PNG": _png_size, "WebP": _webp_size}[container](data)
 
 
+def count_components(data, container):
+    """How many components a JPEG's frame header states: 1 in grey, 3 in colour, 4 in CMYK; 3 for other formats."""
+    return _jpeg_frame(data)[2] if container == "JPEG" else 3
+
+
 def pixel_parts(data, container):
     """Keep the parts of a file that make its pixels.
 
@@ -109,15 +114,20 @@ def jpeg_segments(data):
 
 
 def _jpeg_size(data):
+    return _jpeg_frame(data)[:2]
+
+
+def _jpeg_frame(data):
+    """Width, height and number of components by the first frame header."""
     for marker, start, end in jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if end - start < 6:
                 raise ValueError("its frame header is cut")
-            bits, height, width = struct.unpack_from(">BHH", data, start)
+            bits, height, width, components = struct.unpack_from(">BHHB", data, start)
             if marker not in JPEG_CODINGS or bits != 8:
                 known = ", ".join(JPEG_CODINGS.values())
                 raise ValueError(f"its coding (marker {marker:02x}, {bits} bits) is not 8-bit {known}")
-            return width, height
+            return width, height, components
     raise ValueError("it states no size")
 
 

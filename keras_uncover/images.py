@@ -9,7 +9,8 @@ in the file            what the gate does
 format                 JPEG (8 bit; baseline, extended, progressive), PNG or WebP, told by content, never by suffix;
                        all others are refused
 size                   read from the header and refused before decoding: more than ``max_pixels``, a side above 30,000
-                       or below 16 pixels
+                       or below 16 pixels; a JPEG of four components (CMYK) with more than three quarters of
+                       ``max_pixels``, since its decoder's memory goes by samples
 cut or damaged         refused, also where only a PNG's checksum is wrong. Unseen stays what is false inside the coded
                        data of a JPEG, which carry no checksum: the decoder makes what it can of them, as all do
 EXIF orientation       applied, all eight; an unreadable EXIF block or a value outside 1 to 8 turns nothing
@@ -36,7 +37,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from keras_uncover.headers import name_format, pixel_parts, read_size
+from keras_uncover.headers import count_components, name_format, pixel_parts, read_size
 
 MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
 MAX_PIXELS = 50_000_000
@@ -93,7 +94,7 @@ def decode_image(data, max_pixels=MAX_PIXELS):
 
     Args:
         data: bytes of one image file.
-        max_pixels: refused above this width times height.
+        max_pixels: refused above this width times height, and above three quarters of it in CMYK.
 
     Returns: uint8 ``(height, width, 3)``, RGB, turned as EXIF says, C-contiguous and writable.
 
@@ -105,7 +106,7 @@ def decode_image(data, max_pixels=MAX_PIXELS):
         raise ImageError("An image is JPEG, PNG or WebP", container if data else "no bytes", hint)
     try:
         size = read_size(data, container)
-        _check_dimensions(size, max_pixels)
+        _check_dimensions(size, max_pixels, count_components(data, container))
         parts, turn = pixel_parts(data, container)
         with DECODERS[container](BytesIO(parts)) as picture:
             if picture.size != size:
@@ -138,15 +139,17 @@ def _check_size(count, name, max_bytes):
         )
 
 
-def _check_dimensions(size, max_pixels):
+def _check_dimensions(size, max_pixels, components):
     width, height = size
     received = f"{width} x {height} = {width * height:,} pixels"
     if min(size) < MIN_SIDE:
         raise ImageError(f"An image is at least {MIN_SIDE} pixels a side", received, "Use the photo in its full size.")
     if max(size) > MAX_SIDE:
         raise ImageError(f"An image is at most {MAX_SIDE:,} pixels a side", received, "Crop or shrink it.")
-    if width * height > max_pixels:
-        raise ImageError(f"An image has at most {max_pixels:,} pixels", received, "Crop or shrink it.")
+    kind = f"A JPEG of {components} components, such as CMYK," if components > 3 else "An image"
+    most = max_pixels * 3 // max(3, components)
+    if width * height > most:
+        raise ImageError(f"{kind} has at most {most:,} pixels", received, "Crop or shrink it.")
 
 
 def _to_rgb(picture, parts):

@@ -5,8 +5,8 @@
 Two things are chosen on fakes and photos of the ``validation`` split, all post-processed. How much of the donor's
 recolouring and of its residual is taken: L1 and SSIM like them, and what they smooth away is likeness; so the pair of
 shares is taken with which the recovered donors are nearest to the true ones by the judge, up to ``--slack``, and among
-those the one with the least L1. And the verdict from which on there is a mask: the lowest level with which genuine
-photos have a mean mask area of ``--area`` at most. The result ships by ``scripts/ship_preset.py``.
+those the one with the least L1. And the verdict from which on there is a mask: the level that a share ``--rate`` of
+genuine photos exceeds. The result ships by ``scripts/ship_preset.py``.
 """
 
 import argparse

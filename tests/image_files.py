@@ -48,6 +48,12 @@ def huge_jpeg(width, height):
     return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
 
 
+def huge_cmyk(width, height):
+    data = save(Image.new("CMYK", (16, 16)), "JPEG", progressive=True)
+    place = data.index(b"\xff\xc2") + 5
+    return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
+
+
 def huge_webp(width, height):
     def side(value):
         return (value - 1).to_bytes(3, "little")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+import tensorflow as tf
 from image_files import WHOLE
-from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from export import client, doors
 from export.doors import Description, GrpcDoor, RestDoor, ServerError
@@ -196,7 +197,7 @@ class Told(prediction_service_pb2_grpc.PredictionServiceServicer):
     """A gRPC server that fails as it is told, the first times that it is asked."""
 
     def __init__(self, failures):
-        self.failures, self.asked = list(failures), 0
+        self.failures, self.asked, self.seen, self.reply = list(failures), 0, [], None
 
     def GetModelMetadata(self, request, context):  # noqa: N802
         self.asked += 1
@@ -209,7 +210,10 @@ class Told(prediction_service_pb2_grpc.PredictionServiceServicer):
         return answer
 
     def Predict(self, request, context):  # noqa: N802
-        time.sleep(3)
+        self.seen.append(request)
+        if self.reply is None:
+            time.sleep(3)
+        return self.reply
 
 
 @pytest.fixture
@@ -227,6 +231,19 @@ def told():
     yield start
     for server in servers:
         server.stop(0)
+
+
+def test_grpc_asks_for_what_the_warm_up_has_run_and_keeps_what_was_asked_for(told):
+    """Of other outputs a server makes a graph of its own, and the first client would wait for it."""
+    service, address = told()
+    service.reply = predict_pb2.PredictResponse()
+    for name in ("p_fake", "mask_png_bytes"):
+        service.reply.outputs[name].CopyFrom(tf.make_tensor_proto([0.5]))
+    door = GrpcDoor(address, "keras_uncover", 10, 2**20)
+    assert door.predict("faces", [b"photo"], ("p_fake", "verdict")) == {"p_fake": [0.5]}
+    (request,) = service.seen
+    assert list(request.output_filter) == [] and request.inputs["photo_bytes"].string_val == [b"photo"]
+    assert (request.model_spec.name, request.model_spec.signature_name) == ("keras_uncover", "faces")
 
 
 def test_grpc_is_asked_again_where_the_server_is_unavailable(told):

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 import tensorflow as tf
 from image_files import save
 from PIL import Image
+from shard_files import small_disk
 
 from export import check, saved_model, warmup
 from export.answer import decide
@@ -131,6 +134,35 @@ def test_a_version_that_answers_otherwise_is_not_moved_into_place(fake, monkeypa
     assert saved_model.main(["small", str(tmp_path / "served")]) == 1
     assert "p_fake differs" in capsys.readouterr().err
     assert names(tmp_path / "served") == []
+
+
+class LargeServed(FakeServed):
+    """Writes a SavedModel of 8 MB by TensorFlow's own writer."""
+
+    def save(self, folder):
+        module = tf.Module()
+        module.weights = tf.Variable(tf.random.stateless_normal((2_000_000,), (1, 2)))
+        tf.saved_model.save(module, str(folder))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("size", ["2m", "10m"], ids=["in TensorFlow's writer", "in what travels with it"])
+def test_a_full_disk_is_a_plain_error_and_leaves_the_versions_there_are(fake, monkeypatch, tmp_path, capsys, size):
+    assert saved_model.main(["small", str(tmp_path / "whole")]) == 0
+    files = {path.relative_to(tmp_path / "whole"): path.read_bytes()
+             for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    kept = sum(map(len, files.values())) + 2**20
+    monkeypatch.setattr(saved_model, "Served", LargeServed)
+    with small_disk(tmp_path / "disk", kept + int(size[:-1]) * 2**20) as disk:
+        shutil.copytree(tmp_path / "whole", disk, dirs_exist_ok=True)
+        assert saved_model.main(["small", str(disk)]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("export: ") and "No space left on device" in said and "Traceback" not in said
+        assert names(disk) == ["1"]
+        assert all((disk / path).read_bytes() == data for path, data in files.items())
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert saved_model.main(["small", str(disk)]) == 1
+        assert "Read-only file system" in capsys.readouterr().err and names(disk) == ["1"]
 
 
 def test_a_version_is_seen_whole_or_not_at_all(tmp_path):

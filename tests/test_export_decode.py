@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 import tensorflow as tf
-from image_files import BOMBS, WHOLE, blocks, chunk, huge_png, noise, png, save
+from image_files import BOMBS, WHOLE, blocks, chunk, huge_cmyk, huge_png, noise, png, save
 from PIL import Image
 
 from export.decode import BAND, decode_photo
@@ -157,6 +157,8 @@ def test_declared_megapixels_are_refused_before_decoding_in_the_words_of_the_gat
         assert (code, pixels.shape) == ("too_many_pixels", (1, 1, 3))
         assert "received 20000 x 20000 = 400,000,000 pixels." in message
         alike(decode, data, name)
+    assert decode(huge_cmyk(6_250, 6_001))[1] == "too_many_pixels"
+    alike(decode, huge_cmyk(6_250, 6_001), "CMYK")
     for side in (30_001, 2**32 - 1):
         assert decode(huge_png(side, side))[1] == "too_long_a_side"
         alike(decode, huge_png(side, side), side)

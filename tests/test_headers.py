@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import BOMBS, WHOLE, chunk, huge_jpeg, huge_png, huge_webp, noise, png, refusal, save
+from image_files import BOMBS, WHOLE, blocks, chunk, huge_cmyk, huge_jpeg, huge_png, huge_webp, noise, png, refusal, save
 from PIL import Image
 
 from keras_uncover.images import MAX_SIDE, ImageError, decode_image
@@ -59,6 +59,18 @@ def test_limits_are_the_last_size_that_passes():
     data = png(40, 25, 8, 0, bytes(40))
     assert decode_image(data, max_pixels=1000).shape == (25, 40, 3)
     assert "at most 999 pixels; received 40 x 25 = 1,000 pixels" in str(refusal(data, max_pixels=999))
+
+
+def test_a_jpeg_in_cmyk_has_at_most_three_quarters_of_the_pixels():
+    """A progressive one's decoder holds two bytes a sample, so that its memory goes by components, too."""
+    error = refusal(huge_cmyk(6_250, 6_001))
+    assert error.rule == "A JPEG of 4 components, such as CMYK, has at most 37,500,000 pixels"
+    assert error.received == "6250 x 6001 = 37,506,250 pixels"
+    data = save(blocks(4, "CMYK"), "JPEG")  # 64 x 48 pixels
+    assert decode_image(data, max_pixels=64 * 64).shape == (48, 64, 3)
+    assert "at most 3,071 pixels" in refusal(data, max_pixels=64 * 64 - 1).rule
+    for mode in ("RGB", "L"):
+        assert decode_image(save(Image.new(mode, (64, 48)), "JPEG"), max_pixels=64 * 48).shape == (48, 64, 3)
 
 
 def test_a_lossy_and_a_lossless_webp_state_their_size_themselves():
