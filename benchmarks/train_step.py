@@ -67,6 +67,14 @@ def machine():
             "cores": len(os.sched_getaffinity(0))}
 
 
+def split_cpu(replicas):
+    """Make logical devices of the processor; TensorFlow can before its first operation alone."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
+
+
 def build(row, task):
     """The compiled model of a row, and one batch for it."""
     import keras
@@ -76,11 +84,6 @@ def build(row, task):
     from keras_uncover.config import model_config
     from keras_uncover.training import Plan
 
-    if row["replicas"] > 1:
-        import tensorflow as tf
-
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * row["replicas"])
     words = ["shards", "run", "--task", task, "--preset", row["preset"], "--batch-size", str(row["batch"]),
              "--precision", row["precision"], "--steps-per-execution", str(row["per_call"]),
              "--strategy", "mirrored" if row["replicas"] > 1 else "one"]
@@ -192,6 +195,8 @@ def measure_row(row, task, seconds, shards):
     """All numbers of one row."""
     from keras_uncover.costs import peak_memory
 
+    if row["replicas"] > 1:
+        split_cpu(row["replicas"])
     limit = measure_limit()
     model, batches = build(row, task)
     result = {}

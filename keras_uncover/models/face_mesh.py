@@ -5,8 +5,9 @@ Source: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular V
 """
 
 import keras
-from keras import layers
+from keras import layers, ops
 
+from keras_uncover.channels import filter_channels
 from keras_uncover.models.face_detector import AddShortcut
 
 SIZE = 256
@@ -15,6 +16,19 @@ POINTS = 478
 # (channels, bottleneck channels, blocks) of the stages; each stage begins with a block that halves the picture,
 # except the first, where the stem does it.
 STAGES = ((16, 8, 4), (32, 16, 5), (64, 32, 5), (128, 64, 5), (128, 64, 5), (128, 64, 5), (128, 64, 5))
+
+
+@keras.saving.register_keras_serializable("keras_uncover")
+class DepthwiseConv2D(layers.DepthwiseConv2D):
+    """Keras's, of stride 1, padded, without bias, in the form that its backend is fast with; weights go by its name.
+
+    JAX compiles everything by XLA, which on a CPU would spend half of a training step in convolutions of this kind.
+    """
+
+    def call(self, inputs):
+        if keras.backend.backend() == "jax":
+            return filter_channels(inputs, ops.convert_to_tensor(self.kernel)[..., 0])
+        return super().call(inputs)
 
 
 def _prelu(x, name):
@@ -30,7 +44,7 @@ def _block(x, channels, bottleneck, halve, name):
     step = 2 if halve else 1
     y = _convolve(x, bottleneck, step, f"{name}_reduce", strides=step)
     y = _prelu(y, f"{name}_reduce_prelu")
-    y = layers.DepthwiseConv2D(3, padding="same", use_bias=False, dtype="float32", name=f"{name}_depthwise")(y)
+    y = DepthwiseConv2D(3, padding="same", use_bias=False, dtype="float32", name=f"{name}_depthwise")(y)
     y = _convolve(y, channels, 1, f"{name}_expand")
     if halve:
         x = layers.MaxPooling2D(2, dtype="float32", name=f"{name}_shortcut_pool")(x)
