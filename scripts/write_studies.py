@@ -1,0 +1,117 @@
+"""Write into a preset's card why its numbers are what they are: ablations, families left out, bounds.
+
+    python scripts/write_studies.py small [--check]
+
+The tables are those of ``benchmarks/results/ablations.json`` and ``bounds.json`` (``benchmarks/ablations.py`` and
+``benchmarks/bounds.py`` write them). They take the place of those that the card has, or come to its end. With --check
+nothing is written, and the exit code is 1 where the card has others.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PRESETS = ROOT / "keras_uncover" / "presets"
+BEGIN, END = "<!-- made by scripts/write_studies.py -->", "<!-- end of what was made -->"
+CHANGES = {
+    "whole": "nothing: the recipe",
+    "no_closed_form": "geometry and texture start from mean faces, not from `scripts/fit_geometry.py`",
+    "no_identity": "no identity loss",
+    "no_flow_loss": "no loss on where the donor is read, nor on its recoloured pixels",
+    "half_genuine": "half of a batch genuine, not a quarter",
+}
+COLUMNS = {
+    "auc": "detection AUC", "iou": "mask IoU", "target_distance": "target: distance",
+    "target_distance_over_best_baseline": "over best baseline", "donor_distance": "donor: distance",
+    "donor_distance_over_best_baseline": "over best baseline", "target_l1_closed": "target: L1 closed",
+    "genuine_mask_area": "genuine: mask area",
+}
+
+
+def write_value(entry):
+    """``0.912 [0.880, 0.940]`` of a number with its interval, or the number alone; nothing for what is not there."""
+    if isinstance(entry, dict):
+        low, high = entry["interval"]
+        return f"{entry['value']:.3f} [{low:.3f}, {high:.3f}]"
+    return "" if entry is None else f"{entry:.3f}"
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return ["", *(f"| {' | '.join(map(str, line))} |" for line in lines), ""]
+
+
+def describe_left_out(found):
+    """How well a classifier finds a family that it has never seen."""
+    variants = {name.split("/")[1]: row for name, row in found["variants"].items() if name.startswith("detect/")}
+    families = [name.removeprefix("without_") for name in variants if name.startswith("without_")]
+    rows = [
+        [f"`{family}`", *(write_value(variants[name][f"auc_{family}"]) for name in ("whole", f"without_{family}"))]
+        for family in families
+    ]
+    words = (f"**Families left out.** Classifiers `tiny` (64 px), {found['detect_steps']:,} steps each; AUC on fakes of a "
+             "family, by one that was trained on all and by one that never saw it:")
+    return [words, *table(["family", "seen", "never seen"], rows)]
+
+
+def describe_ablations(found):
+    """What each part of a reconstructor's recipe is worth."""
+    variants = {name.split("/")[1]: row for name, row in found["variants"].items() if name.startswith("reconstruct/")}
+    rows = [[CHANGES[name], *(write_value(row[key]) for key in COLUMNS)] for name, row in variants.items()]
+    words = (f"**Parts of the recipe.** Reconstructors `tiny` (64 px), {found['steps']:,} steps each from the same classifier, "
+             "one thing changed:")
+    return [words, *table(["changed", *COLUMNS.values()], rows)]
+
+
+def describe_bounds(found):
+    """Which knowledge brings one how near to both people."""
+    lines = ["**Bounds.** The judge's distance to the truth of whole fakes, by what is known; rows with *true* are told "
+             "what can only be found, and the closed form is the preset's geometry before any training:"]
+    families = found["families"]
+    for part, name in (("target", "target"), ("donor", "donor"), ("shape_errors", "error of shapes, over the eyes' distance")):
+        rows = [
+            [row, *(write_value(families[family][part].get(row)) for family in families)] for row in families["mesh"][part]
+        ]
+        lines += table([name, *(f"`{family}`" for family in families)], rows)
+    return lines
+
+
+def describe(name):
+    """The section's text for a preset; bounds of another preset are left out."""
+    lines = ["## Why", "", "On the validation people, seed 1; the test people were not looked at.", ""]
+    ablations, bounds = (json.loads((RESULTS / f"{study}.json").read_text()) for study in ("ablations", "bounds"))
+    lines += [*describe_left_out(ablations), *describe_ablations(ablations)]
+    if bounds["preset"] == name:
+        lines += describe_bounds(bounds)
+    return "\n".join([BEGIN, *lines, END])
+
+
+def put_in(card, section):
+    """A card's text with the section in the place of the one it had, or at its end."""
+    if BEGIN not in card:
+        return f"{card.rstrip()}\n\n{section}\n"
+    before, rest = card.split(BEGIN, 1)
+    return before + section + rest.split(END, 1)[1]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="of a preset that ships")
+    parser.add_argument("--check", action="store_true", help="write nothing, only say whether the card has the tables")
+    options = parser.parse_args(arguments)
+    path = PRESETS / options.name / "card.md"
+    card = path.read_text("utf-8")
+    new = put_in(card, describe(options.name))
+    if options.check and new != card:
+        print(f"The card of {options.name} is out of date; run python scripts/write_studies.py {options.name}", file=sys.stderr)
+        return 1
+    if not options.check:
+        path.write_text(new, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
