@@ -42,12 +42,21 @@ def make_scene(photo, rng):
 
 def lay_in(scene, photo, box, share, rng):
     """A portrait laid into a scene so that its face has a share of the scene's width; returns the face's centre."""
+    photo, box = cut(photo, box)
     scale = share * WIDTH / (box[2] - box[0])
     size = [round(side * scale) for side in (photo.shape[1], photo.shape[0])]
     small = np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.LANCZOS))
     x, y = rng.integers(0, WIDTH - size[0]), rng.integers(0, HEIGHT - size[1])
     scene[y : y + size[1], x : x + size[0]] = small
     return np.array([x + scale * (box[0] + box[2]) / 2, y + scale * (box[1] + box[3]) / 2])
+
+
+def cut(photo, box):
+    """A portrait cut to its face and as much again on every side, so that it fits into a scene; the box within it."""
+    box, wide = np.asarray(box), box[2] - box[0]
+    (left, top), (right, bottom) = (np.round(box[:2] - wide).astype(int), np.round(box[2:] + wide).astype(int))
+    left, top = max(left, 0), max(top, 0)
+    return photo[top:bottom, left:right], box - np.array([left, top, left, top])
 
 
 def look(finder, scene, small, centre=None, width=1.0):
