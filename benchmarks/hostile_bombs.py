@@ -137,7 +137,8 @@ def measure_largest(version):
         for kind in LARGEST:
             path.write_bytes(make_largest(kind))
             side = ADMITTED_CMYK if kind == CMYK else ADMITTED
-            found[kind] = {"pixels": side**2, "file_megabytes": round(path.stat().st_size / MB, 1), "gate": run_apart("gate", path)}
+            size = round(path.stat().st_size / MB, 1)
+            found[kind] = {"pixels": side**2, "file_megabytes": size, "gate": run_apart("gate", path)}
             for signature in ("detect", "serving_default"):
                 found[kind][signature] = run_apart("answer", version, signature, path)
             for road in ROADS:

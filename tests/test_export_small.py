@@ -36,6 +36,7 @@ def find_in_graph(finder):
     return tf.function(lambda photo: find_faces(photo, finder.detector, finder.mesh), input_signature=[photo])
 
 
+@pytest.mark.slow
 def test_a_small_face_is_found_where_the_library_finds_it(finder, find_in_graph):
     face = decode_image(read_bytes(FACE))
     photo = np.full((560, 800, 3), 90, "uint8")

@@ -63,6 +63,7 @@ def test_a_residual_that_spoils_donors_is_left_out(script, people, capsys):
     assert by_share[1.0] > by_share[0.5] > by_share[0.0], "it was added, and by its share"
 
 
+@pytest.mark.slow
 def test_of_the_nearest_the_one_of_least_l1_is_taken_up_to_the_slack(script, people, capsys):
     for slack in (0.0, 10.0):
         model = make_model(colour=-0.2, residual=0.3)
@@ -91,6 +92,7 @@ def test_the_level_is_exceeded_by_the_rate_of_genuine_photos(script, people, cap
         assert f"exceeded by {rate:.0%} of {len(photos)} genuine photos" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_was_settled_is_written_as_a_preset(script, shards, tmp_path, monkeypatch, capsys):
     config = {"format": 1, "kind": "reconstructor", "name": "run", "arch": dataclasses.asdict(TINY)}
     save_preset(make_model(residual=0.9), tmp_path / "run", config, half=False)
