@@ -40,11 +40,11 @@ def forget_peak():
 
 def stated_pixels(data):
     """Width times height by a file's header where the gate would decode so many, else 0."""
-    from keras_uncover.headers import name_format, read_size
+    from keras_uncover.headers import name_format, read_frame
     from keras_uncover.images import MAX_PIXELS, MAX_SIDE
 
     try:
-        width, height = read_size(data, name_format(data))
+        width, height, _ = read_frame(data, name_format(data))
     except (KeyError, ValueError):
         return 0
     return width * height if max(width, height) <= MAX_SIDE and width * height <= MAX_PIXELS else 0

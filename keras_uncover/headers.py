@@ -57,14 +57,13 @@ def name_format(data):
     return f"unknown content that begins with {data[:8].hex(' ')}"
 
 
-def read_size(data, container):
-    """Width and height in pixels as the file states them, before any turn; nothing is decoded."""
-    return {"JPEG": _jpeg_size, "PNG": _png_size, "WebP": _webp_size}[container](data)
+def read_frame(data, container):
+    """What the file states of its pixels; nothing is decoded.
 
-
-def count_components(data, container):
-    """How many components a JPEG's frame header states: 1 in grey, 3 in colour, 4 in CMYK; 3 for other formats."""
-    return _jpeg_frame(data)[2] if container == "JPEG" else 3
+    Returns: ``(width, height, components)``: pixels before any turn; of a JPEG the number of components, 1 in grey, 3 in
+    colour, 4 in CMYK, and 3 for other formats.
+    """
+    return _jpeg_frame(data) if container == "JPEG" else (*{"PNG": _png_size, "WebP": _webp_size}[container](data), 3)
 
 
 def pixel_parts(data, container):
@@ -113,12 +112,7 @@ def jpeg_segments(data):
     raise ValueError(f"it has more than {MAX_PARTS} segments")
 
 
-def _jpeg_size(data):
-    return _jpeg_frame(data)[:2]
-
-
 def _jpeg_frame(data):
-    """Width, height and number of components by the first frame header."""
     for marker, start, end in jpeg_segments(data):
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if end - start < 6:

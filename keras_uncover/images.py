@@ -37,7 +37,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from keras_uncover.headers import count_components, name_format, pixel_parts, read_size
+from keras_uncover.headers import name_format, pixel_parts, read_frame
 
 MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
 MAX_PIXELS = 50_000_000
@@ -105,12 +105,12 @@ def decode_image(data, max_pixels=MAX_PIXELS):
         hint = "Save it as one of the three; renaming a file does not change its format."
         raise ImageError("An image is JPEG, PNG or WebP", container if data else "no bytes", hint)
     try:
-        size = read_size(data, container)
-        _check_dimensions(size, max_pixels, count_components(data, container))
+        width, height, components = read_frame(data, container)
+        _check_dimensions((width, height), max_pixels, components)
         parts, turn = pixel_parts(data, container)
         with DECODERS[container](BytesIO(parts)) as picture:
-            if picture.size != size:
-                raise ValueError(f"it states two sizes, {size} and {picture.size}")
+            if picture.size != (width, height):
+                raise ValueError(f"it states two sizes, {(width, height)} and {picture.size}")
             picture.load()
             pixels = _to_rgb(picture, parts)
     except ImageError:

@@ -13,6 +13,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from keras_uncover.report_text import number, to_markdown  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results"
 PRESETS = ROOT / "keras_uncover" / "presets"
 BEGIN, END = "<!-- made by scripts/write_studies.py -->", "<!-- end of what was made -->"
@@ -44,39 +48,26 @@ COLUMNS = {
 }
 
 
-def write_value(entry):
-    """``0.912 [0.880, 0.940]`` of a number with its interval, or the number alone; nothing for what is not there."""
-    if isinstance(entry, dict):
-        low, high = entry["interval"]
-        return f"{entry['value']:.3f} [{low:.3f}, {high:.3f}]"
-    return "" if entry is None else f"{entry:.3f}"
-
-
-def table(head, rows):
-    lines = [head, ["---"] * len(head), *rows]
-    return ["", *(f"| {' | '.join(map(str, line))} |" for line in lines), ""]
-
-
 def describe_left_out(found):
     """How well a classifier finds a family that it has never seen."""
     variants = {name.split("/")[1]: row for name, row in found["variants"].items() if name.startswith("detect/")}
     families = [name.removeprefix("without_") for name in variants if name.startswith("without_")]
     rows = [
-        [f"`{family}`", *(write_value(variants[name][f"auc_{family}"]) for name in ("whole", f"without_{family}"))]
+        [f"`{family}`", *(number(variants[name][f"auc_{family}"]) for name in ("whole", f"without_{family}"))]
         for family in families
     ]
     words = (f"**Families left out.** Classifiers `tiny` (64 px), {found['detect_steps']:,} steps each; AUC on fakes of a "
              "family, by one that was trained on all and by one that never saw it:")
-    return [words, *table(["family", "seen", "never seen"], rows)]
+    return [words, "", to_markdown([["family", "seen", "never seen"], *rows]), ""]
 
 
 def describe_ablations(found):
     """What each part of a reconstructor's recipe is worth."""
     variants = {name.split("/")[1]: row for name, row in found["variants"].items() if name.startswith("reconstruct/")}
-    rows = [[CHANGES[name], *(write_value(row[key]) for key in COLUMNS)] for name, row in variants.items()]
+    rows = [[CHANGES[name], *(number(row[key]) for key in COLUMNS)] for name, row in variants.items()]
     words = (f"**Parts of the recipe.** Reconstructors `tiny` (64 px), {found['steps']:,} steps each from the same classifier, "
              "one thing changed:")
-    return [words, *table(["changed", *COLUMNS.values()], rows), FOUND]
+    return [words, "", to_markdown([["changed", *COLUMNS.values()], *rows]), "", FOUND]
 
 
 def describe_bounds(found):
@@ -86,10 +77,11 @@ def describe_bounds(found):
     families = found["families"]
     for part, name in (("target", "target"), ("donor", "donor"), ("shape_errors", "error of shapes, over the eyes' distance")):
         rows = [
-            [row, *(write_value(families[family][part].get(row)) for family in families)] for row in families["mesh"][part]
+            [row, *(f"{value:.3f}" if value is not None else "" for value in (of[part].get(row) for of in families.values()))]
+            for row in families["mesh"][part]
         ]
-        lines += table([name, *(f"`{family}`" for family in families)], rows)
-    return [*lines, SAYS]
+        lines += ["", to_markdown([[name, *(f"`{family}`" for family in families)], *rows])]
+    return [*lines, "", SAYS]
 
 
 def describe(name):

@@ -1,7 +1,6 @@
 """The demo as a person meets it, in Chromium: mouse, keyboard, a narrow screen, bad files, and no request outside."""
 
 import base64
-import importlib.util
 import os
 import shutil
 import time
@@ -23,8 +22,6 @@ SLOW = 60_000  # milliseconds that anything may take here
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    if importlib.util.find_spec("gradio") is None:  # Importing it here would let it look outside.
-        pytest.skip("needs the extra [demo]")
     from served import served
 
     with served(tmp_path_factory.mktemp("demo"), max_megabytes=1) as page:

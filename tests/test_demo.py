@@ -1,6 +1,5 @@
 """The demo as a program meets it: its endpoints, its limits, and that it asks nothing outside of this machine."""
 
-import importlib.util
 import os
 import re
 import socket
@@ -10,15 +9,11 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from served import served
+from stand_in import EMPTY, GENUINE, photo
 
-if importlib.util.find_spec("gradio") is None:  # Importing it here would let it look outside.
-    pytest.skip("needs the extra [demo]", allow_module_level=True)
-
-from served import served  # noqa: E402
-from stand_in import EMPTY, GENUINE, photo  # noqa: E402
-
-from keras_uncover import cli  # noqa: E402
-from keras_uncover.commands import demo as command  # noqa: E402
+from keras_uncover import cli
+from keras_uncover.commands import demo as command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Gradio and of what it is made of
 
