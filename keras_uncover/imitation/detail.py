@@ -1,0 +1,54 @@
+"""What face generators do to detail: work at a few pixels, smooth, sharpen. All by the batch, as matrix products."""
+
+import functools
+
+import numpy as np
+from keras import ops
+
+from keras_uncover.augment import resample_matrix
+from keras_uncover.filters import apply_separable
+from keras_uncover.imitation.draws import picture
+
+
+@functools.cache
+def fixed_blur(size, sigma):
+    """A Gaussian blur of a line as a matrix, rows sum to 1: numpy float32 ``(size, size)``."""
+    axis = np.arange(size)
+    weights = np.exp(-0.5 * ((axis[:, None] - axis[None]) / sigma) ** 2)
+    return (weights / weights.sum(1, keepdims=True)).astype("float32")
+
+
+def blur_all(images, sigma):
+    """Blur a batch by one Gaussian. images: float32 ``(batch, size, size, c)``; sigma: Python number, pixels."""
+    matrix = ops.convert_to_tensor(fixed_blur(images.shape[1], float(sigma)))
+    lines = ops.einsum("ij,bjxc->bixc", matrix, images)
+    return ops.einsum("ij,bxjc->bxic", matrix, lines)
+
+
+def smooth_skin(images, level):
+    """Smooth what is flat and keep edges: a guided filter of a picture by itself.
+
+    Args:
+        images: float32 ``(batch, size, size, 3)`` in [0, 1].
+        level: float32 ``(batch,)``, the contrast that counts as flat, such as .02 to .08; 0 changes nothing.
+
+    Source: K. He et al., "Guided Image Filtering", 2010, with Gaussian windows.
+    """
+    mean = blur_all(images, 3.0)
+    variance = ops.maximum(blur_all(images * images, 3.0) - mean * mean, 0.0)
+    keep = (variance + 1e-6) / (variance + 1e-6 + picture(level) ** 2)
+    return mean + keep * (images - mean)
+
+
+def sharpen(images, amount, broad):
+    """Unsharp masking. amount, broad: float32 ``(batch,)``: strength, and 0 for a fine mask to 1 for a broad one."""
+    fine, wide = blur_all(images, 0.8), blur_all(images, 2.0)
+    soft = fine + picture(broad) * (wide - fine)
+    return ops.clip(images + picture(amount) * (images - soft), 0.0, 1.0)
+
+
+def coarsen(images, scale):
+    """Reduce pictures and enlarge them again. scale: float32 ``(batch,)`` in (0, 1]; 1 changes nothing."""
+    size = images.shape[1]
+    matrix = resample_matrix(size, ops.clip(ops.round(size * scale), 8.0, float(size)))
+    return apply_separable(images, matrix, matrix)
