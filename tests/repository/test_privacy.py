@@ -29,8 +29,8 @@ os.mkdir(out)
 cache.use_cache()  # as each command does before it imports Keras
 uncoverer = common.load_uncoverer("small", 0.0)
 common.load_uncoverer = match.load_uncoverer = predict.load_uncoverer = lambda preset, threshold: uncoverer
-code = cli.main(["predict", photos, "--out", out, "--heatmap", "--json", "--csv", out + "/answers.csv"])
-ranked = cli.main(["match", photos + "/photo.jpg", "--gallery", gallery, "--figure", out + "/ranking.png"])
+code = main.main(["predict", photos, "--out", out, "--heatmap", "--json", "--csv", out + "/answers.csv"])
+ranked = main.main(["match", photos + "/photo.jpg", "--gallery", gallery, "--figure", out + "/ranking.png"])
 print(uncoverer(photos + "/photo.jpg").verdict, file=sys.stderr)
 sys.exit(code * 10 + ranked)
 """
@@ -125,8 +125,8 @@ from keras_uncover import cache
 from keras_uncover.cli import main
 cache.use_cache()  # as the command does before it imports the demo
 from keras_uncover.demo import app
-demo.load_preset = lambda preset: ByBrightness(None)
-sys.exit(cli.main(["demo", "--port", sys.argv[1]]))
+app.load_preset = lambda preset: ByBrightness(None)
+sys.exit(main.main(["demo", "--port", sys.argv[1]]))
 """
 
 
@@ -190,7 +190,7 @@ def save_half(self, file, *arguments, **options):
 predict.load_uncoverer = lambda preset, threshold: ByBrightness(threshold)
 names, saved, whole = [photo(os.path.join(sys.argv[1], f"p{k}.png")) for k in range(3)], [], Image.Image.save
 Image.Image.save = save_half
-sys.exit(cli.main(["predict", *names, "--out", sys.argv[2]]))
+sys.exit(main.main(["predict", *names, "--out", sys.argv[2]]))
 """
 
 
