@@ -6,7 +6,6 @@ Sizes are in eye distances, as in the table of templates.
 
 import math
 
-import numpy as np
 from keras import ops
 
 from keras_uncover.geometry import pixel_grid

@@ -10,7 +10,6 @@ from keras import ops
 
 from keras_uncover.filters import both_ways
 from keras_uncover.geometry import fit_similarity, transform_points
-from keras_uncover.layers import linear_matrix
 
 # The outline of the face in MediaPipe's numbering, in order, and what lies inside: eyes, brows, nose, mouth, cheeks.
 OUTLINE = (
