@@ -24,16 +24,16 @@ import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from keras_uncover.imitation.afterlife import AFTERLIFE_DRAWS, FIRST_LIFE_DRAWS, age, first_life  # noqa: E402
-from keras_uncover.imitation.draws import Uniforms  # noqa: E402
-from keras_uncover.imitation.painters import (  # noqa: E402
+from keras_uncover.swaps.afterlife import AFTERLIFE_DRAWS, FIRST_LIFE_DRAWS, age, first_life  # noqa: E402
+from keras_uncover.swaps.draws import Uniforms  # noqa: E402
+from keras_uncover.models.painters import (  # noqa: E402
     build_coarse_painter,
     build_fine_painter,
     painting_loss,
 )
-from keras_uncover.imitation.tools import FAMILIES, IMITATION_DRAWS, imitate  # noqa: E402
-from keras_uncover.imitation.variety import VARIETY_DRAWS, vary  # noqa: E402
-from keras_uncover.imitation.warps import CONTROL  # noqa: E402
+from keras_uncover.swaps.tools import FAMILIES, IMITATION_DRAWS, imitate  # noqa: E402
+from keras_uncover.swaps.variety import VARIETY_DRAWS, vary  # noqa: E402
+from keras_uncover.swaps.warps import CONTROL  # noqa: E402
 from keras_uncover.models.evidence import MAP_STRIDE, build_evidence_classifier  # noqa: E402
 
 AVERAGE = 0.998  # momentum of the averaged weights

@@ -2,9 +2,9 @@
 
 from keras import ops
 
-from keras_uncover.colour import apply_curve, masked_moments, match_line
-from keras_uncover.imitation.detail import blur_all
-from keras_uncover.imitation.draws import picture
+from keras_uncover.ops.colour import apply_curve, masked_moments, match_line
+from keras_uncover.swaps.detail import blur_all
+from keras_uncover.swaps.draws import picture
 
 
 def match_light(lab, target, weight, sigma):

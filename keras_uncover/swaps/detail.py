@@ -5,9 +5,9 @@ import functools
 import numpy as np
 from keras import ops
 
-from keras_uncover.augment import resample_matrix
-from keras_uncover.filters import apply_separable
-from keras_uncover.imitation.draws import picture
+from keras_uncover.swaps.augment import resample_matrix
+from keras_uncover.ops.filters import apply_separable
+from keras_uncover.swaps.draws import picture
 
 
 @functools.cache

@@ -8,9 +8,9 @@ import math
 
 from keras import ops
 
-from keras_uncover.geometry import pixel_grid
-from keras_uncover.imitation.draws import picture
-from keras_uncover.imitation.warps import OUTLINE, enlarge_grid, eye_distance, pick_points
+from keras_uncover.ops.geometry import pixel_grid
+from keras_uncover.swaps.draws import picture
+from keras_uncover.swaps.warps import OUTLINE, enlarge_grid, eye_distance, pick_points
 
 # Side of the square in eye distances, and the part of it above the eyes. From the tools' own templates.
 TEMPLATES = {

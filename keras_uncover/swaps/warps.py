@@ -8,8 +8,8 @@ linearly.
 import numpy as np
 from keras import ops
 
-from keras_uncover.filters import both_ways
-from keras_uncover.geometry import fit_similarity, transform_points
+from keras_uncover.ops.filters import both_ways
+from keras_uncover.ops.geometry import fit_similarity, transform_points
 
 # The outline of the face in MediaPipe's numbering, in order, and what lies inside: eyes, brows, nose, mouth, cheeks.
 OUTLINE = (

@@ -9,12 +9,12 @@ restorer has sharpened, on top of either. Masks: box, ellipse, outline, part; bl
 import numpy as np
 from keras import ops
 
-from keras_uncover.colour import oklab_to_rgb, rgb_to_oklab
-from keras_uncover.geometry import pixel_grid, sample
-from keras_uncover.imitation.colours import leave_difference, match_as_tools
-from keras_uncover.imitation.detail import blur_all, coarsen, sharpen, smooth_skin
-from keras_uncover.imitation.draws import picture
-from keras_uncover.imitation.tool_masks import (
+from keras_uncover.ops.colour import oklab_to_rgb, rgb_to_oklab
+from keras_uncover.ops.geometry import pixel_grid, sample
+from keras_uncover.swaps.tool_colours import leave_difference, match_as_tools
+from keras_uncover.swaps.detail import blur_all, coarsen, sharpen, smooth_skin
+from keras_uncover.swaps.draws import picture
+from keras_uncover.swaps.tool_masks import (
     HARMONICS,
     box_mask,
     cut_part,
@@ -22,7 +22,7 @@ from keras_uncover.imitation.tool_masks import (
     outline_mask,
     template_square,
 )
-from keras_uncover.imitation.warps import aim_donor, eye_distance, jitter_field
+from keras_uncover.swaps.warps import aim_donor, eye_distance, jitter_field
 
 FAMILIES = ("self", "cross", "neural")
 SELF, CROSS, NEURAL = range(3)

@@ -6,9 +6,9 @@ not belong to hair it remembers.
 
 from keras import ops
 
-from keras_uncover.geometry import pixel_grid, sample
-from keras_uncover.imitation.draws import picture
-from keras_uncover.imitation.warps import GRID, enlarge_grid, eye_distance, grid_places
+from keras_uncover.ops.geometry import pixel_grid, sample
+from keras_uncover.swaps.draws import picture
+from keras_uncover.swaps.warps import GRID, enlarge_grid, eye_distance, grid_places
 
 VARIETY_DRAWS = 102
 
