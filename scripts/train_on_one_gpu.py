@@ -48,9 +48,17 @@ def read_pack(path):
     with np.load(path) as pack:
         ends = np.cumsum(pack["lengths"])
         pieces = np.split(pack["data"], ends[:-1])
-        crops = np.stack([cv2.imdecode(piece, cv2.IMREAD_COLOR)[..., ::-1] for piece in pieces])
-        points = pack["points"].astype("float32") * crops.shape[1]
+        crops = [cv2.imdecode(piece, cv2.IMREAD_COLOR)[..., ::-1] for piece in pieces]
+        side = max(crop.shape[0] for crop in crops)  # what was coded at fewer pixels is enlarged, as any small photo
+        crops = np.stack([c if len(c) == side else cv2.resize(c, (side, side)) for c in crops])
+        points = pack["points"].astype("float32") * side
+        if "index" in pack:  # only the points that swaps are made by
+            full = np.zeros((len(points), 478, 2), "float32")
+            full[:, pack["index"]] = points
+            points = full
         camera = pack["camera"]
+        if "points_of" in pack:
+            points = points[pack["points_of"]]
     chances = np.where(camera, 0.5 / max(camera.sum(), 1), 0.5 / max((~camera).sum(), 1))
     return crops, points, (chances / chances.sum()).astype("float32")
 
@@ -154,9 +162,9 @@ def take_up(model, path):
         raise SystemExit(f"--start must hold weights of this network; {path} fits {filled} of {total} arrays.")
 
 
-def shares_at(progress):
-    """Shares of the families: self-blended first, then crossed, then neural ones."""
-    later = jnp.clip(progress / 0.3, 0.0, 1.0)
+def shares_at(progress, until):
+    """Shares of the families: self-blended first, then crossed, then neural ones, all from ``until`` on."""
+    later = jnp.clip(progress / max(until, 1e-6), 0.0, 1.0)
     own = 0.75 + later * (0.30 - 0.75)
     cross = 0.20 + later * (0.22 - 0.20)
     return own, cross, 1.0 - own - cross
@@ -176,7 +184,7 @@ def draw_batch(key, crops, points, chances, pairs):
     return [{"crop": crops[rows].astype("float32") / 255.0, "points": points[rows]} for rows in (target, donor)]
 
 
-def make_batch(key, progress, weights, data, *, state, pairs, size):
+def make_batch(key, progress, weights, data, *, state, pairs, size, curriculum=0.3):
     """Photos and their fakes, as a pure function of the key and of the painters' weights.
 
     Returns: pictures float32 ``(2 pairs, size, size, 3)``, photos first; regions float32 ``(pairs, size, size, 1)``;
@@ -196,7 +204,7 @@ def make_batch(key, progress, weights, data, *, state, pairs, size):
     draw = Uniforms(jax.random.uniform(keys[6], (pairs, FIRST_LIFE_DRAWS)))
     target = {**target, "crop": first_life(clean, noise, draw)}
     draw = Uniforms(jax.random.uniform(keys[1], (pairs, IMITATION_DRAWS)))
-    swap = imitate(target, donor, draw, shares_at(progress), painted)
+    swap = imitate(target, donor, draw, shares_at(progress, curriculum), painted)
     noise = jax.random.normal(keys[2], target["crop"].shape)
     draw = Uniforms(jax.random.uniform(keys[3], (pairs, AFTERLIFE_DRAWS)))
     others = jnp.roll(donor["crop"], 1, axis=0)
@@ -258,7 +266,9 @@ class Steps:
     """The three programs of a step, compiled side by side before the first."""
 
     def __init__(self, state, data, options):
-        make = functools.partial(make_batch, state=state, pairs=options.pairs, size=options.size)
+        make = functools.partial(
+            make_batch, state=state, pairs=options.pairs, size=options.size, curriculum=options.curriculum
+        )
         programs = {
             "make": jax.jit(make),
             "learn": jax.jit(functools.partial(learn, state=state), donate_argnums=(0, 1)),
@@ -352,6 +362,7 @@ def main():
     parser.add_argument("--start", help="weights to start from")
     parser.add_argument("--full", dest="half", action="store_false", help="float32 throughout, rather than bfloat16")
     parser.add_argument("--depthwise", choices=("auto", "keras", "sums"), default="auto", help="how channels are filtered")
+    parser.add_argument("--curriculum", type=float, default=0.3, help="part of the time until all families have their share")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-at", type=float, nargs="*", default=[0.25, 0.4, 0.55, 0.7, 0.85, 1.0], help="parts of the time")
     options = parser.parse_args()

@@ -123,7 +123,7 @@ def code(pictures, draw):
     jpegs = both(jpeg, pictures, first)
     step = 4.0 * ops.exp(draw.one(0.0, 2.3))
     films = both(film, pictures, step, step * draw.one(1.0, 2.0))
-    pictures = where_rows(kind < 0.5, jpegs, where_rows(kind < 0.85, films, pictures))
+    pictures = where_rows(kind < 0.4, jpegs, where_rows(kind < 0.87, films, pictures))
     return where_rows(draw.happens(0.25), both(jpeg, pictures, second), pictures)
 
 
