@@ -16,7 +16,7 @@ PICTURE_FIELDS = tuple(f"{name}_png_bytes" for name in PICTURES)
 FACE_FIELDS = (
     "found", "verdict", "p_fake", "bbox", "mask_area", "reswap_ssim", "reswap_residual", "warnings",
 )
-PHOTO_FIELDS = ("count", "threshold", "model", "error_rates", "error", "error_code")
+PHOTO_FIELDS = ("count", "faces_found", "faces_unsure", "threshold", "model", "error_rates", "error", "error_code")
 FIELDS = FACE_FIELDS + PHOTO_FIELDS
 # A rule holds no "; received " and a hint no full stop before its last.
 REFUSAL = re.compile(r"(?P<rule>.*?); received (?P<received>.*)\. (?P<hint>[^.]*\.)", re.DOTALL)
@@ -54,7 +54,7 @@ def read_reply(reply, row, file, data):
         found = REFUSAL.fullmatch(said["error"])
         raise ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], "")
     faces = [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
-    return Result(file, hashlib.sha256(data).hexdigest(), faces)
+    return Result(file, hashlib.sha256(data).hexdigest(), faces, None, said["faces_found"], said["faces_unsure"])
 
 
 def read_face(reply, row, index, said):

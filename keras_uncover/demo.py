@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 
-from keras_uncover.answers import VERDICT_WORDS, to_records
+from keras_uncover.answers import VERDICT_WORDS, describe_counts, to_records
 from keras_uncover.cache import use_cache
 from keras_uncover.html_report import title_face, write_report
 from keras_uncover.images import ImageError
@@ -104,8 +104,9 @@ class Answers:
 
 
 def describe(result):
-    """The answer in one line a face, for the part of the page that screen readers read out."""
+    """The answer in one line a face, and how many faces there are, for the part that screen readers read out."""
     lines = [f"{title_face(answer)}, {VERDICT_WORDS[answer.verdict]}" for answer in result.faces]
+    lines += [f"{words[0].upper()}{words[1:]}." for words in describe_counts(result.counts)]
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 METADATA = {"model_spec": {"version": "7"}, "metadata": {"signature_def": {"signature_def": {
     "faces": {"outputs": dict.fromkeys(FIELDS + PICTURE_FIELDS, {})}}}}}
 NOBODY = {
-    "count": [0], "threshold": [0.5], "model": ["told"], "error_rates": [""], "error": [""], "error_code": [""],
+    "count": [0], "faces_found": [0], "faces_unsure": [1], "threshold": [0.5], "model": ["told"], "error_rates": [""], "error": [""], "error_code": [""],
     "found": [[False]], "verdict": [["no_face"]], "p_fake": [[-1.0]], "bbox": [[[0, 0, 0, 0]]], "mask_area": [[-1.0]],
     "reswap_ssim": [[-1.0]], "reswap_residual": [[-1.0]], "warnings": [["a caution\nanother"]],
 }

@@ -22,7 +22,8 @@ EXAMPLES = ROOT / "examples"
 FAKES = [EXAMPLES / f"fake_{number}.jpg" for number in (1, 2, 3, 4)]
 GENUINE = [EXAMPLES / f"genuine_{number}.jpg" for number in (1, 2)]
 KEYS = (
-    "file sha256 face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings seconds"
+    "file sha256 faces face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings "
+    "seconds"
 ).split()
 
 
