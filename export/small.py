@@ -2,8 +2,16 @@
 
 import tensorflow as tf
 
-from keras_uncover.small_faces import MAX_SMALL, TAPS, VIEWS, fits_small_view, needs_closer_look, seek_small
-from keras_uncover.small_faces import shrink, shrink_factor
+from keras_uncover.small_faces import (
+    LEVEL,
+    MAX_SMALL,
+    VIEWS,
+    fits_small_view,
+    needs_closer_look,
+    seek_small,
+    shrink,
+    shrink_factor,
+)
 
 
 def look_closer(photo, found, detector):
@@ -34,8 +42,8 @@ def look_closer(photo, found, detector):
 def make_view(photo, size):
     """The view of a side of a photo, float32 ``(1, size, size, 3)``, and the photo pixels that its side covers."""
     factor = shrink_factor(tf.reduce_max(tf.shape(photo)[:2]), size)
-    small = shrink(photo, factor, lambda part: tf.cast(part, tf.int32))
-    small = tf.cast(small, tf.float32) / (255 * TAPS**2)
+    small = tf.cast(shrink(photo, factor, lambda part: tf.cast(part, tf.int32)), tf.float32) * LEVEL
+    small = tf.ensure_shape(small, (None, None, 3))  # Slices by a factor that is a tensor forget even their rank.
     height, width = tf.unstack(tf.shape(small)[:2])
     view = tf.pad(small, [[0, size - height], [0, size - width], [0, 0]])
     return tf.ensure_shape(view, (size, size, 3))[None], size * factor

@@ -18,6 +18,7 @@ MIN_FACE = 32
 VIEWS = (320, 640)
 # Pixels of a block of the photo that are read along each axis for one pixel of a view.
 TAPS = 4
+LEVEL = np.float32(1 / (255 * TAPS**2))  # As a factor: TensorFlow's graphs do not divide by constants to the bit.
 # Anchors that are blended into faces; a face has some ten, all others are below the detector's mark.
 CANDIDATES = 1024
 MAX_SMALL = 16
@@ -70,7 +71,7 @@ def make_view(photo):
     factor = shrink_factor(longest, size)
     small = shrink(photo, factor)
     view = np.zeros((1, size, size, 3), "float32")
-    view[0, : small.shape[0], : small.shape[1]] = small.astype("float32") / np.float32(255 * TAPS**2)
+    view[0, : small.shape[0], : small.shape[1]] = small.astype("float32") * LEVEL
     return view, size * factor
 
 

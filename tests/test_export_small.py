@@ -55,6 +55,15 @@ def test_small_faces_are_found_where_the_library_finds_them(finder, find_in_grap
     assert np.abs(points.numpy() - [face.points for face in expected]).max() < 1e-2
 
 
+def test_what_the_mesh_is_unsure_of_is_counted_and_gets_no_verdict(finder):
+    def doubtful(crops, training):
+        return {**finder.mesh(crops), "presence": 0.89 * finder.mesh(crops)["presence"]}
+
+    photo = tf.constant(decode_image(read_bytes(FACE)))
+    boxes, points, unsure = find_faces(photo, finder.detector, doubtful)
+    assert boxes.shape == (0, 4) and points.shape == (0, 478, 3) and unsure == 1
+
+
 def test_an_enlarged_face_is_warned_of_as_the_library_does():
     sides = tf.constant([[40.4, 300.0], [50.5, 0.0]])
     found = tf.constant([[True, True], [True, False]])

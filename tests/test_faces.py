@@ -264,7 +264,7 @@ def test_the_larger_view_holds_the_photo(shape, size, factor):
     view, side = make_view(np.full((*shape, 3), 255, "uint8"))
     assert view.shape == (1, size, size, 3) and side == size * factor
     height, width = (length // factor for length in shape)
-    assert (view[0, :height, :width] == 1).all() and view.sum() == 3 * height * width
+    assert np.allclose(view[0, :height, :width], 1) and np.isclose(view.sum(), 3 * height * width)
 
 
 def test_a_photo_whose_first_view_shows_every_face_that_may_be_judged_is_not_looked_at_again():
