@@ -23,8 +23,8 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from keras_uncover.images import decode_image, read_bytes  # noqa: E402
-from keras_uncover.uncoverer import Uncoverer  # noqa: E402
+from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
+from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1200
 LARGE = 0.3  # width of the large face over the picture's

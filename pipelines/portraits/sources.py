@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.buckets import is_remote, reach
-from pipelines.folders import BuildError, as_path
-from pipelines.people import SPLITS, choose_splits, person_of
-from pipelines.pictures import Reject, list_pictures
+from pipelines.build.buckets import is_remote, reach
+from pipelines.build.folders import BuildError, as_path
+from pipelines.build.pictures import Reject, list_pictures
+from pipelines.build.splits import SPLITS, choose_splits, person_of
 
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
