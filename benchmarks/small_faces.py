@@ -2,10 +2,10 @@
 
     python benchmarks/small_faces.py FACES [--photos 40] [--portraits 60] [--seed 1] [--json FILE]
 
-FACES is a folder with ``faces.csv`` (columns file, split). Portraits of its test people are laid small into large pictures
-without faces, which are other portraits, enlarged and blurred until nothing of a face is left, under blocks and noise; in
-half of the pictures a large portrait stands beside the small one. The baseline is the first look alone, at the whole
-picture. Pictures without a small face count false alarms.
+FACES is a folder with ``faces.csv`` (columns file, split). Portraits of its test people are laid small into large
+pictures without faces, which are other portraits, enlarged and blurred until nothing of a face is left, under blocks
+and noise; in half of the pictures a large portrait stands beside the small one. The baseline is the first look alone,
+at the whole picture. Pictures without a small face count false alarms.
 
 The cost is that of photos without small faces: portraits of its training people as they are, and one in each of several
 large pictures, answered with and without the second look in turn.
@@ -49,7 +49,7 @@ def make_scene(photo, rng, width=WIDTH, height=HEIGHT):
 
 
 def lay_in(scene, photo, box, share, rng, left=0.0, right=1.0):
-    """A portrait laid into a scene, between two shares of its width; its face has a share of that; returns its centre."""
+    """A portrait laid into a scene, between two shares of its width; ``share`` is its face's. Returns its centre."""
     photo, box = cut(photo, box)
     scale = share * scene.shape[1] / (box[2] - box[0])
     size = [round(side * scale) for side in (photo.shape[1], photo.shape[0])]
@@ -105,24 +105,28 @@ def measure_found(finder, photos, count, seed, beside):
 def measure_cost(uncoverer, photos):
     """What the second look costs on photos without small faces, and what it finds there beside their one face.
 
-    Returns: dict of seconds an answer without and with it, medians, the median of the ratios, and counts of faces.
+    Returns: dict of seconds an answer without and with it, medians, on the clock and of all cores' work, the median of
+    the ratios, and counts of faces.
     """
     find, seconds, counts = uncoverer.finder.find_all, [], []
     for photo in [photos[0], *photos]:
         pair = []
-        for small in (False, True):
+        for small in (False, True):  # in turn, so that other work on the machine meets both
             uncoverer.finder.find_all = lambda photo, small, wanted=small: find(photo, wanted)
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             result = uncoverer(photo)
-            pair.append(time.perf_counter() - start)
+            pair.append((time.perf_counter() - start[0], time.process_time() - start[1]))
             counts.append((result.found, result.unsure))
         seconds.append(pair)
     uncoverer.finder.find_all = find
-    before, after = np.array(seconds[1:]).T  # the first compiles
+    before, after = np.array(seconds[1:]).swapaxes(0, 1)  # the first compiles
+    growth = np.median(after / before, axis=0) - 1
     found = np.array(counts[2:]).reshape(-1, 2, 2).sum(0).tolist()
     row = {
-        "photos": len(photos), "seconds_before": round(float(np.median(before)), 3),
-        "seconds_after": round(float(np.median(after)), 3), "growth": round(float(np.median(after / before)) - 1, 3),
+        "photos": len(photos), "seconds_before": round(float(np.median(before[:, 0])), 3),
+        "seconds_after": round(float(np.median(after[:, 0])), 3), "growth": round(float(growth[0]), 3),
+        "cpu_seconds_before": round(float(np.median(before[:, 1])), 3),
+        "cpu_seconds_after": round(float(np.median(after[:, 1])), 3), "cpu_growth": round(float(growth[1]), 3),
         "faces_before": found[0][0], "faces_after": found[1][0],
         "unsure_before": found[0][1], "unsure_after": found[1][1],
     }

@@ -22,7 +22,7 @@ POINTS = 478
 
 
 def find_faces(photo, detector, mesh):
-    """Find the faces of one photo: ``FaceFinder.find_all``, but for the mesh network, which sees all candidates at once.
+    """Find the faces of one photo as ``FaceFinder.find_all`` does, but the mesh network sees all candidates at once.
 
     Args:
         photo: uint8 ``(height, width, 3)``.

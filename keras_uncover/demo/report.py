@@ -31,7 +31,8 @@ def write_report(result, weights_sha256, scores=None, band=None, name=None, made
     name = str(result.file if name is None else name)
     rows = {
         "photo": name, "SHA-256 of the photo": result.sha256, "model": result.model,
-        "SHA-256 of the model's weights": weights_sha256, "answered": made, "faces found": result.found, "faces answered": result.answered,
+        "SHA-256 of the model's weights": weights_sha256, "answered": made,
+        "faces found": result.found, "faces answered": result.answered,
     }
     if counts := describe_counts(result.counts):
         rows["about the faces"] = "; ".join(counts)

@@ -61,8 +61,8 @@ def _head(x, anchors, values, name):
 def build_face_detector():
     """Build the detector, with random weights.
 
-    Input: float32 ``(batch, size, size, 3)`` in ``[0, 1]``. It was trained on a size of 128. In a larger one, a multiple
-    of 16, it finds the faces that take up as many pixels as those it was trained on.
+    Input: float32 ``(batch, size, size, 3)`` in ``[0, 1]``. It was trained on a size of 128. In a larger one, a
+    multiple of 16, it finds the faces that take up as many pixels as those it was trained on.
 
     Outputs, a dict, ``n`` anchors, 896 for 128 pixels:
         regressors: float32 ``(batch, n, 16)``, pixels of the input relative to the anchor's centre: x and y of the

@@ -161,7 +161,7 @@ def test_a_small_fake_beside_a_large_genuine_face_is_answered(uncoverer, small_f
     ([], 10, 2, "2 faces were found; all are answered"),
     (["--top-face"], 0, 1, "2 faces were found; the largest is answered, 1 is left out and may be a fake"),
 ])
-def test_fail_on_sees_a_small_fake(options, code, answered, words, uncoverer, small_fake, tmp_path, monkeypatch, capsys):
+def test_fail_on_sees_it(options, code, answered, words, uncoverer, small_fake, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: uncoverer)
     command = ["predict", str(small_fake), "--fail-on", "fake", *options]
     assert main.main(command) == code and words in capsys.readouterr().err
