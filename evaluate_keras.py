@@ -14,10 +14,33 @@ people in both roles.
 import argparse
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.refusals import DamagedData, DataError, end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
+    parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
+    parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
+    parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
+    parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
+    parser.add_argument("--seed", type=int, default=1, help="of pairs, swaps and post-processing (%(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write every number there")
+    parser.add_argument("--figures", metavar="DIR", help="draw ROC, DET, reliability, confusion, robustness, families "
+                        "and the best and worst answers there")
+    parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
+                        "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
 from keras_uncover import costs, evaluation, report, report_text  # noqa: E402
 from keras_uncover.baselines import TRAINED, TrainFaces  # noqa: E402
@@ -35,22 +58,6 @@ from pipelines.pairs import POSTS, count_pairs, fixed_swaps, genuine_photos, mix
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
-
-
-def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
-    parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
-    parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
-    parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
-    parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
-    parser.add_argument("--seed", type=int, default=1, help="of pairs, swaps and post-processing (%(default)s)")
-    parser.add_argument("--json", metavar="FILE", help="write every number there")
-    parser.add_argument("--figures", metavar="DIR", help="draw ROC, DET, reliability, confusion, robustness, families "
-                        "and the best and worst answers there")
-    parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
-                        "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
-    return parser.parse_args(arguments)
 
 
 @dataclass
@@ -94,7 +101,7 @@ class Setting:
 def prepare(model, shards, split, pairs, seed, calibrated=True):
     """Load the model and the people; say what is missing."""
     uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
-    setting = Setting(uncoverer, read_sized(shards, split, uncoverer.size), seed, pairs)
+    setting = Setting(uncoverer, read_people(shards, split, size=uncoverer.size), seed, pairs)
     try:
         setting.resynthesise = load_autoencoder()
     except WeightsError as error:
@@ -102,23 +109,14 @@ def prepare(model, shards, split, pairs, seed, calibrated=True):
     return setting
 
 
-def read_sized(shards, split, size):
-    """The people of a split, whose crops must have the side that the model takes."""
-    people = read_people(shards, split)
-    if people["crop"].shape[1] != size:
-        raise ValueError(
-            f"Shards must hold crops of the model's side, {size} px; {shards} holds {people['crop'].shape[1]} px. Build "
-            f"others: python -m pipelines.portraits PHOTOS SHARDS --size {size}."
-        )
-    return people
-
-
 def make_bench(setting, train):
     """Judge, gallery, and what the baselines learn from training people."""
     judge, faces = Judge.from_preset("judge"), None
     try:
-        faces = TrainFaces(read_sized(train, "train", setting.uncoverer.size), setting.seed)
-    except ValueError as error:
+        faces = TrainFaces(read_people(train, "train", size=setting.uncoverer.size), setting.seed)
+    except DamagedData:
+        raise
+    except DataError as error:
         setting.progress.warn(f"the baselines {', '.join(TRAINED)} are null: {error}")
     setting.progress.say("judge, gallery and baselines: ready")
     return evaluation.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
@@ -141,7 +139,7 @@ def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
     setting = prepare(model, shards, "validation", pairs, seed, calibrated=False)
     rows = {"validation": detection_rows(setting)}
     if split != "validation":
-        setting.people = read_sized(shards, split, setting.uncoverer.size)
+        setting.people = read_people(shards, split, size=setting.uncoverer.size)
         rows[split] = detection_rows(setting)
     return write_calibration(
         model, rate, rows, shards=Path(shards).resolve().name, seed=seed, families=setting.mixed
@@ -262,4 +260,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("evaluate_keras.py", main))

@@ -18,15 +18,16 @@ import sys
 import time
 
 from export.doors import GrpcDoor, RestDoor, ServerError
-from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, read_reply
+from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, check_reply, read_reply
 from keras_uncover import outputs
 from keras_uncover.answers import error_record, to_records
 from keras_uncover.console import Console, hushed_start
 from keras_uncover.endings import ended_by_term
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.inputs import InputError, collect_photos, hash_file
+from keras_uncover.refusals import end_in_words
 
-DONE, FAILED, REFUSED, SERVER = 0, 1, 3, 5
+DONE, REFUSED = 0, 3
 MEBIBYTE = 2**20
 
 
@@ -75,18 +76,16 @@ def main(arguments=None):
         parser.error(str(error))
     except OSError as error:
         parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
-    try:
-        with hushed_start():  # gRPC's protos import TensorFlow
-            door = open_door(options)
-            check_description(door.describe())
-        with ended_by_term():
-            return answer_photos(door, photos, options)
-    except ServerError as error:
-        print(f"client: {error}", file=sys.stderr)
-        return SERVER
-    except OSError as error:
-        print(f"client: {error}", file=sys.stderr)
-        return FAILED
+    return end_in_words("client", ask_and_answer, photos, options)
+
+
+def ask_and_answer(photos, options):
+    """Reach the server and answer all photos; returns the exit code."""
+    with hushed_start():  # gRPC's protos import TensorFlow
+        door = open_door(options)
+        check_description(door.describe())
+    with ended_by_term():
+        return answer_photos(door, photos, options)
 
 
 def open_door(options):
@@ -156,6 +155,8 @@ def ask_batch(door, batch, fields):
     started = time.perf_counter()
     reply = door.predict(SIGNATURE, [data for _, data in sent], fields) if sent else {}
     seconds = (time.perf_counter() - started) / max(1, len(sent))
+    if sent:
+        check_reply(reply, fields, len(sent))
     row = 0
     for photo, data in batch:
         if isinstance(data, ImageError):

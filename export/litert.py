@@ -15,7 +15,22 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.refusals import end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("preset", metavar="PRESET|RUN")
+    parser.add_argument("folder")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -27,7 +42,6 @@ from keras_uncover.geometry import cut_crops  # noqa: E402
 from keras_uncover.images import decode_image  # noqa: E402
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE  # noqa: E402
 from keras_uncover.uncoverer import Uncoverer  # noqa: E402
-from keras_uncover.weights import WeightsError  # noqa: E402
 
 PHOTO = ROOT / "examples" / "fake_1.jpg"
 MOST = 0.01  # of p_fake
@@ -79,17 +93,12 @@ def difference(model, path, image):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("preset", metavar="PRESET|RUN")
-    parser.add_argument("folder")
-    options = parser.parse_args(arguments)
-    try:
-        uncoverer = Uncoverer.from_preset(options.preset)
-    except WeightsError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 4
+    return end_in_words("export", write_files, parse_arguments(arguments))
+
+
+def write_files(options):
+    """Write the files and tell how far each is from its network; returns the exit code."""
+    uncoverer = Uncoverer.from_preset(options.preset)
     folder, measured = Path(options.folder), {}
     folder.mkdir(parents=True, exist_ok=True)
     for name, (model, image) in networks(uncoverer).items():

@@ -5,10 +5,12 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 
+from keras_uncover.refusals import OptionError
+
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-class InputError(ValueError):
+class InputError(OptionError):
     """An argument that names nothing that can be read as photos."""
 
 

@@ -15,13 +15,14 @@ import numpy as np
 
 from keras_uncover.durable import write_whole
 from keras_uncover.environment import describe_environment
+from keras_uncover.refusals import Refusal
 
 NOTE, LOCK = "run.json", ".lock"
 # What may change when a run goes on: where things lie, how they are computed to the same end, what is kept.
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
 
-class RunError(RuntimeError):
+class RunError(Refusal, RuntimeError):
     """A run folder that cannot be used."""
 
 

@@ -6,11 +6,12 @@ import os
 import keras
 
 from keras_uncover.feature_losses import FACES_EVERY
+from keras_uncover.refusals import OptionError
 
 TPU_PRECISION = "TPUs have no float16; --precision mixed_bfloat16 is theirs"
 
 
-class StrategyError(ValueError):
+class StrategyError(OptionError):
     """Options that do not go together, or a device that is not there."""
 
 

@@ -5,6 +5,7 @@ from keras import ops
 from keras_uncover import augment as augmentation
 from keras_uncover import morphs, swaps
 from keras_uncover.families import SHARES
+from keras_uncover.refusals import OptionError
 from pipelines.mix import add_genuine, choose_donors, join, ready_swap, to_example
 
 SWAP_DRAWS = swaps.DRAWS + morphs.DRAWS
@@ -17,7 +18,7 @@ def choose_shares(shares, autoencoder):
     if shares is None:
         return {name: share for name, share in SHARES.items() if autoencoder or name != "resynth"}
     if shares.get("resynth") and not autoencoder:
-        raise ValueError(
+        raise OptionError(
             "Swaps of the family resynth pass through an autoencoder; received shares with resynth and "
             f'autoencoder={autoencoder!r}. Give autoencoder="autoencoder", or leave resynth out of the shares.'
         )

@@ -10,6 +10,7 @@ from loaded_script import load_script
 from keras_uncover.faces import PRESETS
 from keras_uncover.models.face_detector import AddShortcut, build_face_detector
 from keras_uncover.models.face_mesh import build_face_mesh
+from keras_uncover.refusals import DataError
 from keras_uncover.weights import load_weights
 
 DATA = Path(__file__).parent / "data"
@@ -87,5 +88,5 @@ def test_add_shortcut():
 def test_conversion_refuses_another_file(tmp_path):
     script = load_script("scripts/convert_face_landmarker.py")
     (tmp_path / "other.task").write_bytes(b"another")
-    with pytest.raises(SystemExit, match="must have the SHA-256 64184e22.* Received: .*other.task with "):
+    with pytest.raises(DataError, match="must have the SHA-256 64184e22.* Received: .*other.task with "):
         script.read_task(tmp_path / "other.task")

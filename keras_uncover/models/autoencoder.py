@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from keras_uncover.presets import preset_folder
+from keras_uncover.refusals import DataError
 from keras_uncover.schema import check_arch
 from keras_uncover.weights import WeightsError, load_verified, load_weights
 
@@ -79,7 +80,7 @@ def freeze_autoencoder(model, arch):
     def resynthesise(images):
         height, width = images.shape[1:3]
         if height % STRIDE or width % STRIDE:
-            raise ValueError(
+            raise DataError(
                 f"The autoencoder takes crops whose sides are multiples of {STRIDE}; received {height} x {width}."
             )
         return ops.clip(paint(images, arch, convolve), 0.0, 1.0)
