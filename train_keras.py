@@ -110,8 +110,8 @@ from keras_uncover import compiling, config, run_folder, strategies, training  #
 from keras_uncover.families import leave_out  # noqa: E402
 from keras_uncover.feature_losses import load_face_losses  # noqa: E402
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
+from pipelines.checks import check_data  # noqa: E402
 from pipelines.damage import damage_named  # noqa: E402
-from pipelines.sides import check_sides  # noqa: E402
 
 
 def parse_arguments(arguments=None):
@@ -233,7 +233,7 @@ def main(arguments=None):
     scope, replicas = choose_strategy(options)
     strategies.check_replicas(options, replicas)
     note = training.find_note(options.run) if options.resume else training.BEGINNING
-    check_sides(options.shards, options.swap_pairs, options.mix, config.model_config(options.preset).size)
+    check_data(options.shards, options.swap_pairs, options.mix, config.model_config(options.preset).size)
     open_split = choose_data(options)
     data = open_split, open_split("train", note["step"]), open_split("validation")
     places = {name: getattr(options, name) for name in ("shards", "swap_pairs")}

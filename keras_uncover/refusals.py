@@ -24,6 +24,9 @@ class Refusal(Exception):
     """
 
     exit_code = FAILED
+    # Not that of ValueError, which some inherit, too: where tf.data traces our code, TensorFlow raises anew what has this
+    # one, and makes its own StagingError of all others.
+    __init__ = Exception.__init__
 
 
 class OptionError(Refusal, ValueError):
@@ -51,7 +54,7 @@ def explain(error):
     Returns: exit code and sentence, or None for a bug.
     """
     if isinstance(error, Refusal):
-        return error.exit_code, str(error)
+        return error.exit_code, own_words(error)
     words, kind = first_line(error), type(error).__name__
     if isinstance(error, OSError):
         return FAILED, str(error)
@@ -68,6 +71,12 @@ def explain(error):
     if kind == "DataLossError":
         return REFUSED, f"A file of the data is cut or damaged; received: {words}. Make or copy it again."
     return None
+
+
+def own_words(error):
+    """A refusal's message without the places that TensorFlow lists before it."""
+    words = str(error).strip()
+    return words.rsplit(f"{type(error).__name__}: ", 1)[-1].strip() if words.startswith("in user code:") else words
 
 
 def is_out_of_memory(error):

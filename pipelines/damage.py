@@ -7,7 +7,7 @@ from keras_uncover.refusals import DamagedData
 from pipelines.table import is_bank
 
 # Names of TensorFlow's errors, which is not imported to ask: under JAX there may be none.
-KINDS = ("DataLossError", "NotFoundError", "InvalidArgumentError")
+KINDS = ("DataLossError", "NotFoundError", "InvalidArgumentError", "FailedPreconditionError", "OutOfRangeError")
 WAY_OUT = "Copy the data set again, or build it anew with --overwrite."
 
 

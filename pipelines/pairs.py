@@ -11,8 +11,7 @@ from keras_uncover import augment as augmentation
 from keras_uncover import swaps
 from keras_uncover.refusals import DataError, OptionError
 from pipelines.make import to_float
-from pipelines.read import PORTRAIT, iterate_records
-from pipelines.sides import side_of
+from pipelines.read import PORTRAIT, iterate_records, open_builder
 from pipelines.table import check_side
 
 BATCH = 16
@@ -25,8 +24,9 @@ def read_people(shards, split, keys=PORTRAIT, size=None):
     Raises:
         DataError: there is no such split, a file is damaged, or the crops' side is not ``size``, where one is given.
     """
+    features = open_builder(shards, split, keys).info.features
     if size is not None:
-        check_side(shards, "crop", side_of(shards, "crop"), size)
+        check_side(shards, "crop", features["crop"].shape[0], size)
     rows = sorted(iterate_records(shards, split, keys=keys), key=lambda row: row["person"])
     people = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
     return {**people, "person": np.array([name.decode() for name in people["person"]])}

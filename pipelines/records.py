@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from keras_uncover.fingerprint import fingerprint_data
 from keras_uncover.refusals import DamagedData
-from pipelines.damage import damage_named
+from pipelines.damage import WAY_OUT, damage_named, find_damage
 from pipelines.read import iterate_records, open_builder, read_records
 from pipelines.stored import HeldRecords, StoredRecords
 from pipelines.table import is_bank, read_bank, stack_records
@@ -46,8 +46,9 @@ def open_records(data, split, keys, cache=True):
     features = tfds.decode.PartialDecoding({key: True for key in keys}).extract_features(builder.info.features)
     records = StoredRecords(builder.info.splits[split].filepaths, features.deserialize_example)
     if records.count != builder.info.splits[split].num_examples:
-        raise DamagedData(f"Split {split} of {data} must hold {builder.info.splits[split].num_examples} records, as its "
-                         f"dataset_info.json says; its files hold {records.count}.")
+        said = builder.info.splits[split].num_examples
+        words = find_damage(data) or f"Split {split} of {data} must hold {said} records; it holds {records.count}"
+        raise DamagedData(f"{words}. {WAY_OUT}")
     return records
 
 

@@ -50,7 +50,7 @@ def read_bank(path, split, keys):
     Raises:
         DataError: the bank holds no such split or keys, or is damaged.
     """
-    with whole_bank(path), np.load(path) as bank:
+    with whole_bank(path), open(path, "rb") as file, np.load(file) as bank:
         missing = [key for key in (*keys, "split") if key not in bank]
         if missing:
             raise DataError(
