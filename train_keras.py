@@ -20,9 +20,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from keras_uncover.commands.common import whole
-from keras_uncover.family_names import FAMILIES
+from keras_uncover.cli.common import whole
 from keras_uncover.refusals import end_in_words
+from keras_uncover.swaps.family_names import FAMILIES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -102,14 +102,16 @@ def add_machine(parser):
 
 
 if __name__ == "__main__":
-    make_parser().parse_args()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    make_parser().parse_args()  # Answers --help, or refuses the command line, before Keras is loaded.
 
 import keras  # noqa: E402
 
-from keras_uncover import compiling, config, run_folder, strategies, training  # noqa: E402
-from keras_uncover.families import leave_out  # noqa: E402
-from keras_uncover.feature_losses import load_face_losses  # noqa: E402
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
+from keras_uncover.models import config  # noqa: E402
+from keras_uncover.swaps.families import leave_out  # noqa: E402
+from keras_uncover.training import compiling, run_folder, setup  # noqa: E402
+from keras_uncover.training import strategy as strategies  # noqa: E402
+from keras_uncover.training.face_losses import load_face_losses  # noqa: E402
 from pipelines.checks import check_data  # noqa: E402
 from pipelines.damage import damage_named  # noqa: E402
 
@@ -181,13 +183,13 @@ def build(options, plan, batch=None):
     with which its losses and metrics are made ready, too.
     """
     keras.config.set_dtype_policy(options.precision)
-    training.seed_everything(options.seed)
-    model = training.build_model(options.task, config.model_config(options.preset))
+    setup.seed_everything(options.seed)
+    model = setup.build_model(options.task, config.model_config(options.preset))
     if options.init and not options.resume:
-        training.start_from(model, options.init)
+        setup.start_from(model, options.init)
     how = {"jit_compile": {"auto": "auto", "on": True, "off": False}[options.xla]}
     how.update(steps_per_execution=plan.per_call)
-    training.freeze_layers(model, options.freeze)
+    setup.freeze_layers(model, options.freeze)
     faces = load_face_losses(options.identity, options.perceptual, options.identity_weight)
     weights = compiling.read_weights(options.weigh, options.task)
     compiling.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
@@ -198,17 +200,17 @@ def build(options, plan, batch=None):
 def train(model, options, plan, note, data, folder):
     """Fit from a checkpoint, or from the beginning. folder: of the run, or any new one on hosts but the first."""
     open_split, batches, validation = data
-    training.resume_state(model, options.run, note)
-    settings = training.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
+    setup.resume_state(model, options.run, note)
+    settings = setup.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
     if options.host:
-        writing = training.following_callbacks(folder, settings, note, plan)
+        writing = setup.following_callbacks(folder, settings, note, plan)
     else:
         # Several hosts would all have to draw: a network that is spread over them answers only when all ask.
-        samples = training.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
-        writing = training.writing_callbacks(folder, settings, note, plan, samples)
+        samples = setup.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
+        writing = setup.writing_callbacks(folder, settings, note, plan, samples)
 
     def batch_at(step):
-        return training.first_batch(open_split("train", step))
+        return setup.first_batch(open_split("train", step))
 
     if note["step"] < plan.steps:
         model.fit(
@@ -218,13 +220,13 @@ def train(model, options, plan, note, data, folder):
             epochs=plan.epochs,
             steps_per_epoch=plan.per_epoch,
             shuffle=False,  # the data are; Keras would warn that it cannot
-            callbacks=training.callbacks(plan, batch_at, None if options.host else folder, writing),
+            callbacks=setup.callbacks(plan, batch_at, None if options.host else folder, writing),
         )
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    plan = training.Plan.of(
+    plan = setup.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,
         batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
     )
@@ -232,7 +234,7 @@ def main(arguments=None):
     strategies.check_parts(options)
     scope, replicas = choose_strategy(options)
     strategies.check_replicas(options, replicas)
-    note = training.find_note(options.run) if options.resume else training.BEGINNING
+    note = setup.find_note(options.run) if options.resume else setup.BEGINNING
     check_data(options.shards, options.swap_pairs, options.mix, config.model_config(options.preset).size)
     open_split = choose_data(options)
     data = open_split, open_split("train", note["step"]), open_split("validation")

@@ -4,7 +4,7 @@
     python -m export.onnx served/keras_uncover/1 crops.onnx
 
 Finding and aligning faces, verdict, re-swap and PNG are not in it: crops go in, as
-``keras_uncover.uncoverer.align_faces`` cuts them, and tensors come out. The other signatures cannot be written: ONNX
+``keras_uncover.inference.uncoverer`` cuts them, and tensors come out. The other signatures cannot be written: ONNX
 has no decoders of files. exit codes: 0 written and alike, 1 not.
 """
 
@@ -34,8 +34,8 @@ if __name__ == "__main__":
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from export.versions import ExportError  # noqa: E402
-from keras_uncover.filters import resize_matrix  # noqa: E402
+from export.serving.versions import ExportError  # noqa: E402
+from keras_uncover.ops.filters import resize_matrix  # noqa: E402
 
 SIGNATURE, OPSET = "crops", 18
 # A score or a value of a picture; on the same processor 2e-4 was measured.
@@ -72,8 +72,8 @@ def load_signature(version):
     signatures = tf.saved_model.load(str(version)).signatures
     if SIGNATURE not in signatures:
         raise ExportError(
-            f"A version must have the signature {SIGNATURE!r}; {version} has {', '.join(sorted(signatures)) or 'none'}. "
-            "Give a folder that export.saved_model wrote."
+            f"A version must have the signature {SIGNATURE!r}; {version} has {', '.join(sorted(signatures)) or 'none'}."
+            " Give a folder that export.saved_model wrote."
         )
     return signatures[SIGNATURE]
 

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
-from export.doors import ServerError
-from keras_uncover.answers import FaceAnswer, Result
-from keras_uncover.images import ImageError, decode_image
+from export.servers import ServerError
+from keras_uncover.images.decode import ImageError, decode_image
+from keras_uncover.inference.answers import FaceAnswer, Result
 
 SIGNATURE = "faces"
 PICTURES = ("crop", "mask", "target", "donor", "reswap")
@@ -37,7 +37,7 @@ def check_description(description):
 
 
 def check_reply(reply, fields, count):
-    """Refuse a reply without all outputs that were asked for, or with another number of rows. Raises ``ServerError``."""
+    """Refuse a reply without all outputs that were asked for, or of another length. Raises ``ServerError``."""
     missing = [name for name in fields if name not in reply]
     if missing:
         raise unfit(f"one without {', '.join(missing)}")

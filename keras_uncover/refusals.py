@@ -24,8 +24,8 @@ class Refusal(Exception):
     """
 
     exit_code = FAILED
-    # Not that of ValueError, which some inherit, too: where tf.data traces our code, TensorFlow raises anew what has this
-    # one, and makes its own StagingError of all others.
+    # Not that of ValueError, which some inherit, too: where tf.data traces our code, TensorFlow raises anew what has
+    # this one, and makes its own StagingError of all others.
     __init__ = Exception.__init__
 
 

@@ -29,7 +29,7 @@ def pack(shards, path, splits=None, overwrite=False):
 
     Raises: BuildError.
     """
-    from pipelines.folders import BuildError
+    from pipelines.build.folders import BuildError
     from pipelines.read import find_builder
 
     path = Path(path)

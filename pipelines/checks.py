@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 
-from pipelines.table import check_side, is_bank, refuse_split, whole_bank
+from pipelines.schema import check_side, is_bank, refuse_split, whole_bank
 
 
 def describe(data, key):

@@ -4,7 +4,7 @@ import contextlib
 import glob
 
 from keras_uncover.refusals import DamagedData
-from pipelines.table import is_bank
+from pipelines.schema import is_bank
 
 # Names of TensorFlow's errors, which is not imported to ask: under JAX there may be none.
 KINDS = ("DataLossError", "NotFoundError", "InvalidArgumentError", "FailedPreconditionError", "OutOfRangeError")

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from keras_uncover.refusals import DamagedData, DataError, OptionError
 from pipelines.damage import WAY_OUT, damage_named, find_damage
-from pipelines.table import IMAGES, PAIR, PORTRAIT, refuse_split
+from pipelines.schema import IMAGES, PAIR, PORTRAIT, refuse_split
 
 __all__ = ["IMAGES", "PAIR", "PORTRAIT", "holds_pairs", "iterate_records", "make_options", "open_builder",
            "read_records"]

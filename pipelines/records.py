@@ -11,8 +11,8 @@ from keras_uncover.fingerprint import fingerprint_data
 from keras_uncover.refusals import DamagedData
 from pipelines.damage import WAY_OUT, damage_named, find_damage
 from pipelines.read import iterate_records, open_builder, read_records
+from pipelines.schema import is_bank, read_bank, stack_records
 from pipelines.stored import HeldRecords, StoredRecords
-from pipelines.table import is_bank, read_bank, stack_records
 
 
 def read_table(data, split, keys):

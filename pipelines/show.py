@@ -14,8 +14,8 @@ import argparse
 import itertools
 import sys
 
-from keras_uncover.family_names import FAMILIES
 from keras_uncover.refusals import DataError, OptionError, Refusal, end_in_words
+from keras_uncover.swaps.family_names import FAMILIES
 
 
 def parse_arguments(arguments=None):
@@ -28,7 +28,8 @@ def parse_arguments(arguments=None):
     parser.add_argument("--plain", action="store_true", help="whole faces at full strength only")
     parser.add_argument("--augment", action="store_true", help="post-processed as in training")
     parser.add_argument("--morphs", action="store_true", help="paste morphs of two people")
-    parser.add_argument("--autoencoder", default="autoencoder", help="preset or folder for the family resynth (%(default)s)")
+    parser.add_argument("--autoencoder", default="autoencoder",
+                        help="preset or folder for the family resynth (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
@@ -39,13 +40,13 @@ if __name__ == "__main__":
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
-from keras_uncover import morphs  # noqa: E402
-from keras_uncover.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
-from keras_uncover.augment import augment  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
-from keras_uncover.swaps import DRAWS, make_swaps  # noqa: E402
+from keras_uncover.swaps import morphs  # noqa: E402
+from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
+from keras_uncover.swaps.augment import augment  # noqa: E402
+from keras_uncover.swaps.synthesis import DRAWS, make_swaps  # noqa: E402
+from pipelines.fixed_swaps import pair_people  # noqa: E402
 from pipelines.make import to_float  # noqa: E402
-from pipelines.pairs import pair_people  # noqa: E402
 from pipelines.read import PORTRAIT, holds_pairs, iterate_records, open_builder  # noqa: E402
 
 COLUMNS = 4  # cells a row of the sheet

@@ -24,8 +24,8 @@ def index_file(path):
             length = struct.unpack("<Q", head[:8])[0] if len(head) == HEAD else size
             if start + HEAD + length + FOOT > size:
                 raise DamagedData(
-                    f"A TFRecord file must end with a whole record; {path} is cut off at byte {size}. Copy it again, or "
-                    "build it anew."
+                    f"A TFRecord file must end with a whole record; {path} is cut off at byte {size}. Copy it again, "
+                    "or build it anew."
                 )
             places.append((start + HEAD, length))
             start += HEAD + length + FOOT

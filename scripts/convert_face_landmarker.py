@@ -24,7 +24,12 @@ def parse_arguments(arguments=None):
     parser.add_argument("presets", nargs="?", help="folder that gets face_detector/ and face_mesh/")
     parser.add_argument("--reference", help="write crops and TFLite's answers to this .npz")
     parser.add_argument("--photos", nargs="+", default=[], help="portraits for --reference")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.presets and not options.reference:
+        parser.error("give a folder for the presets, or --reference with --photos")
+    if options.reference and not options.photos:
+        parser.error("--reference needs --photos")
+    return options
 
 
 if __name__ == "__main__":
@@ -36,7 +41,7 @@ from PIL import Image  # noqa: E402
 
 from keras_uncover.models.face_detector import build_face_detector  # noqa: E402
 from keras_uncover.models.face_mesh import build_face_mesh  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
 
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 DETECTOR, MESH = "face_detector.tflite", "face_landmarks_detector.tflite"
@@ -182,10 +187,6 @@ def _middle_square(width, height):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    if not options.presets and not options.reference:
-        parser.error("give a folder for the presets, or --reference with --photos")
-    if options.reference and not options.photos:
-        parser.error("--reference needs --photos")
     members = read_task(options.task)
     if options.presets:
         convert(members, options.presets)

@@ -29,13 +29,13 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import ops  # noqa: E402
 
-from keras_uncover.faces import FaceFinder  # noqa: E402
-from keras_uncover.geometry import cut_crops, invert_transform, sample, transform_points  # noqa: E402
-from keras_uncover.images import decode_image, read_bytes  # noqa: E402
-from keras_uncover.mesh import VERTICES, crop_transform, unwrap_texture, uv_map  # noqa: E402
-from keras_uncover.swaps import PLAIN_DRAWS, make_swaps  # noqa: E402
-from keras_uncover.uncoverer import align_faces  # noqa: E402
-from pipelines.lists import read_list  # noqa: E402
+from keras_uncover.faces.finder import FaceFinder  # noqa: E402
+from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
+from keras_uncover.inference.uncoverer import align_faces  # noqa: E402
+from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points  # noqa: E402
+from keras_uncover.ops.mesh import VERTICES, crop_transform, unwrap_texture, uv_map  # noqa: E402
+from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps  # noqa: E402
+from pipelines.build.lists import read_list  # noqa: E402
 
 SIZE = 256
 FAMILIES = ("mesh", "mesh", "mesh", "affine")

@@ -23,9 +23,10 @@ if __name__ == "__main__":
 
 import numpy as np  # noqa: E402
 
-from keras_uncover.mesh import mirror_points  # noqa: E402
-from keras_uncover.shapes import SHAPE  # leaves a quarter of a per cent of the variance  # noqa: E402
-from pipelines.pairs import read_people  # noqa: E402
+from keras_uncover.ops.mesh import mirror_points  # noqa: E402
+from keras_uncover.ops.shapes import SHAPE  # leaves a quarter of a per cent of the variance  # noqa: E402
+from pipelines.fixed_swaps import read_people  # noqa: E402
+
 
 def principal_shapes(points, count):
     """Mean and main directions of points ``(n, 468, 2)``.

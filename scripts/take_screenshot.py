@@ -24,7 +24,7 @@ def parse_arguments(arguments=None):
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
-from keras_uncover.demo import load_preset, serve  # noqa: E402
+from keras_uncover.demo.app import load_preset, serve  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples" / "fake_1.jpg"

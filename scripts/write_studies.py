@@ -25,7 +25,7 @@ def parse_arguments(arguments=None):
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
-from keras_uncover.report_text import number, to_markdown  # noqa: E402
+from keras_uncover.evaluation.tables import number, to_markdown  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

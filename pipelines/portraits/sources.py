@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.buckets import is_remote, reach
-from pipelines.folders import BuildError, as_path
-from pipelines.lists import read_list
-from pipelines.people import choose_splits, person_of
-from pipelines.pictures import Reject, list_pictures
+from pipelines.build.buckets import is_remote, reach
+from pipelines.build.folders import BuildError, as_path
+from pipelines.build.lists import read_list
+from pipelines.build.pictures import Reject, list_pictures
+from pipelines.build.splits import choose_splits, person_of
 
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
@@ -75,7 +75,8 @@ def read_folder(folder):
     files, rejects = list_pictures(folder, PICTURES)
     lists = [reject.file for reject in rejects if reject.file.lower().endswith(".csv")]
     if lists:
-        print(f"{folder}: splits in {', '.join(lists)} are not read; give that file in place of the folder", file=sys.stderr)
+        words = f"{folder}: splits in {', '.join(lists)} are not read; give that file in place of the folder"
+        print(words, file=sys.stderr)
     return [Row(file) for file in files], rejects
 
 

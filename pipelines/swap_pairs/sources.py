@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipelines.folders import BuildError
-from pipelines.people import SPLITS, choose_splits, person_of
-from pipelines.pictures import Picture, Reject, list_pictures
+from pipelines.build.folders import BuildError
+from pipelines.build.pictures import Picture, Reject, list_pictures
+from pipelines.build.splits import SPLITS, choose_splits, person_of
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -72,11 +72,11 @@ def find_parts(dataset):
     flat = (dataset / "df").is_dir()
     sign = "df" if flat else "."  # Beside df/, a folder named test may be anything.
     parts = find_split_folders(dataset, sign)
-    unknown = [name for name, split in find_split_folders(dataset, "df").items() if split is None]
-    if unknown:
+    unknown = [name for name, split in parts.items() if split is None]
+    if unknown and not flat:
         raise BuildError(
-            f"Split folders are named {', '.join(SPLIT_FOLDERS)}; {dataset} has {', '.join(unknown)} with a df/. Rename "
-            "or move it."
+            f"Split folders are named {', '.join(SPLIT_FOLDERS)}; {dataset} has {', '.join(unknown)} with a df/. "
+            "Rename or move it."
         )
     parts = {name: split for name, split in parts.items() if split}
     if flat == bool(parts):
@@ -93,7 +93,7 @@ def find_parts(dataset):
 
 
 def find_split_folders(dataset, sign):
-    """Folders that hold ``sign``, each with the split that its name stands for, whatever its capitals; None for none."""
+    """Folders that hold ``sign``, each with the split that its name stands for, whatever its capitals, or None."""
     folders = sorted(path.name for path in dataset.iterdir() if (path / sign).is_dir())
     found = {name: SPLIT_FOLDERS.get(name.strip().casefold()) for name in folders}
     order = [*SPLIT_FOLDERS.values(), None]
