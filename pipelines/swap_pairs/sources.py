@@ -72,7 +72,7 @@ def find_parts(dataset):
     flat = (dataset / "df").is_dir()
     sign = "df" if flat else "."  # Beside df/, a folder named test may be anything.
     parts = find_split_folders(dataset, sign)
-    unknown = [name for name, split in parts.items() if split is None]
+    unknown = [name for name, split in find_split_folders(dataset, "df").items() if split is None]
     if unknown and not flat:
         raise BuildError(
             f"Split folders are named {', '.join(SPLIT_FOLDERS)}; {dataset} has {', '.join(unknown)} with a df/. "
