@@ -39,6 +39,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from keras_uncover.durable import open_at_once
 from keras_uncover.headers import name_format, pixel_parts, read_frame
 
 MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
@@ -87,11 +88,6 @@ def read_bytes(source, max_bytes=MAX_BYTES):
         raise ImageError(
             "An input must be readable", f"{name}: {error.strerror}", "Check the path and its permissions."
         ) from error
-
-
-def open_at_once(path, flags):
-    """Open a file without waiting: of a pipe that nobody writes to, any other call would never come back."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def read_stream(file, name, max_bytes=MAX_BYTES):

@@ -10,7 +10,8 @@ import stat
 import threading
 from pathlib import Path
 
-from keras_uncover.images import MAX_BYTES, ImageError, open_at_once, read_stream
+from keras_uncover.durable import open_at_once
+from keras_uncover.images import MAX_BYTES, ImageError, read_stream
 
 
 class NotYours(ImageError):
