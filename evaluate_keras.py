@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from keras_uncover import costs, evaluation, report, report_text  # noqa: E402
 from keras_uncover.baselines import TRAINED, TrainFaces  # noqa: E402
 from keras_uncover.calibrated import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.endings import open_closed_streams  # noqa: E402
 from keras_uncover.gallery import Gallery  # noqa: E402
 from keras_uncover.judge import Judge  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
@@ -247,6 +248,7 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = vars(parse_arguments(arguments))
     path, rate = options.pop("json"), options.pop("calibrate")
     if rate is None:

@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras  # noqa: E402
 
 from keras_uncover import compiling, config, run_folder, strategies, training  # noqa: E402
+from keras_uncover.endings import open_closed_streams  # noqa: E402
 from keras_uncover.families import FAMILIES, leave_out  # noqa: E402
 from keras_uncover.feature_losses import load_face_losses  # noqa: E402
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
@@ -203,6 +204,7 @@ def train(model, options, plan, note, data, folder):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = parse_arguments(arguments)
     plan = training.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,

@@ -24,7 +24,7 @@ from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description,
 from keras_uncover import outputs
 from keras_uncover.answers import error_record, to_records
 from keras_uncover.console import Console, hushed_start
-from keras_uncover.endings import ended_by_term
+from keras_uncover.endings import ended_by_term, open_closed_streams, tell
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.inputs import InputError, collect_photos, hash_file
 
@@ -82,6 +82,7 @@ def proxy_url(text):
 
 def main(arguments=None):
     """Run the client; returns the exit code."""
+    open_closed_streams()
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
@@ -99,10 +100,10 @@ def main(arguments=None):
         with ended_by_term():
             return answer_photos(door, photos, options)
     except ServerError as error:
-        print(f"client: {error}", file=sys.stderr)
+        tell(f"client: {error}")
         return SERVER
     except OSError as error:
-        print(f"client: {error}", file=sys.stderr)
+        tell(f"client: {error}")
         return FAILED
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_uncover import detections
 from keras_uncover.canvas import Compiled, lay_on_canvas
+from keras_uncover.endings import claim_process
 from keras_uncover.geometry import cut_crops, transform_points
 from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
 from keras_uncover.models.face_detector import build_face_detector
@@ -152,6 +153,7 @@ class FaceFinder:
     """
 
     def __init__(self, presets=PRESETS):
+        claim_process()
         self.detector, self.mesh = build_face_detector(), build_face_mesh()
         for model in (self.detector, self.mesh):
             load_weights(model, os.path.join(presets, model.name))
@@ -174,6 +176,7 @@ class FaceFinder:
         Raises:
             ValueError: the photo or ``max_faces`` is something else.
         """
+        claim_process()
         if not 1 <= max_faces <= MAX_CANDIDATES:
             raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
         canvas, size = lay_on_canvas(photo)
@@ -210,6 +213,7 @@ class FaceFinder:
 
         Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
         """
+        claim_process()
         return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
 
     def _seek_faces(self, photo, matrices):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_uncover.chips import CutChips
+from keras_uncover.endings import claim_process
 from keras_uncover.mesh import VERTICES
 from keras_uncover.models.face_identity import build_face_resnet
 from keras_uncover.presets import preset_folder
@@ -27,6 +28,7 @@ class Judge:
     @classmethod
     def from_preset(cls, preset="judge"):
         """Load the judge that ships, or a preset folder of the same kind. Raises: ``WeightsError``."""
+        claim_process()
         folder = preset_folder(preset)
         network = build_face_resnet()
         kind = load_verified(folder).get("kind")
@@ -51,6 +53,7 @@ class Judge:
         Raises:
             ValueError: shapes, range or numbers do not fit.
         """
+        claim_process()
         images, points = check_crops(images, points)
         model = self._model(images.shape[1])
         rows = [np.zeros((0, 128), "float32")]

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_uncover.answers import FaceAnswer, Result, decide
 from keras_uncover.calibrated import calibrate_model, error_rates
+from keras_uncover.endings import claim_process
 from keras_uncover.faces import FaceFinder
 from keras_uncover.geometry import cut_crops, invert_transform, transform_points
 from keras_uncover.images import decode_image, read_bytes
@@ -93,6 +94,7 @@ class Uncoverer:
         reconstructor, ``mask`` ``(n, size, size)``, ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1],
         ``flow`` ``(n, s, s, 2)`` in unit coordinates.
         """
+        claim_process()
         crops = np.asarray(crops)
         if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3):
             raise ValueError(f"Crops must have the shape (n, {self.size}, {self.size}, 3); received {crops.shape}.")
@@ -119,7 +121,9 @@ class Uncoverer:
 
         Raises:
             ImageError: the photo is refused.
+            RuntimeError: this process was forked after networks were loaded; see ``endings.claim_process``.
         """
+        claim_process()
         started = time.perf_counter()
         file, digest, photo = open_photo(source)
         faces = self.finder.find(photo, max_faces=max_faces, small=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_uncover.endings import open_closed_streams, tell
+
 
 def pack(shards, path, splits=None, overwrite=False):
     """Pack splits of a data set, a key at a time: memory holds one record, whatever the size.
@@ -95,13 +97,14 @@ def main(argv=None):
     parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    open_closed_streams()
     args = parser.parse_args(argv)
     from pipelines.folders import BuildError
 
     try:
         counts = pack(args.shards, args.bank, args.split, args.overwrite)
     except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 1
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     print(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB.")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import socketserver
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import grpc
 import pytest
 import tensorflow as tf
 from image_files import WHOLE
+from named_proxy import PROXIES, named_proxy
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from export import client, doors
@@ -276,28 +276,9 @@ def test_a_grpc_deadline_holds_and_a_message_has_its_limit(told):
 
 
 @pytest.fixture
-def proxy(monkeypatch):
-    """A proxy that the environment names in every way there is; gives its address and the first lines that it heard."""
-    heard = []
-
-    class Listening(socketserver.StreamRequestHandler):
-        def handle(self):
-            heard.append(self.rfile.readline().decode())
-            self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Listening) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        address = f"127.0.0.1:{server.server_address[1]}"
-        for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
-            monkeypatch.setenv(name, f"http://{address}")
-            monkeypatch.setenv(name.upper(), f"http://{address}")
-        for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("GRPC_ADDRESS_HTTP_PROXY", address)
-        monkeypatch.setenv("GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES", "127.0.0.1")
-        yield address, heard
-        server.shutdown()
+def proxy():
+    with named_proxy() as found:
+        yield found
 
 
 def test_no_proxy_of_the_environment_hears_anything(rest, told, proxy, photo, capsys):
@@ -310,7 +291,7 @@ def test_no_proxy_of_the_environment_hears_anything(rest, told, proxy, photo, ca
 
 @pytest.mark.parametrize("door, line", [("url", "GET http://"), ("grpc", "CONNECT ")])
 def test_a_proxy_that_is_named_is_asked(rest, told, proxy, photo, capsys, monkeypatch, door, line):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for name in PROXIES:
         monkeypatch.delenv(name)
     place = rest(fitting)[0] if door == "url" else told()[1]
     address, heard = proxy

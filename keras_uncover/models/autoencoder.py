@@ -8,6 +8,7 @@ and can stand in a data pipeline, on any backend, without variables that a graph
 import keras
 from keras import layers, ops
 
+from keras_uncover.endings import claim_process
 from keras_uncover.presets import preset_folder
 from keras_uncover.schema import check_arch
 from keras_uncover.weights import WeightsError, load_verified, load_weights
@@ -98,6 +99,7 @@ def load_autoencoder(name_or_folder=KIND):
     Raises:
         WeightsError: there is no such preset, it was altered, or it is no autoencoder.
     """
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     if config.get("kind") != KIND:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from keras_uncover.config import ModelConfig
+from keras_uncover.endings import claim_process
 from keras_uncover.weights import (
     CONFIG,
     MANIFEST,
@@ -82,6 +83,7 @@ def build_from_folder(name_or_folder, calibrated=True):
     from keras_uncover.calibrated import check_calibration, uncalibrated
     from keras_uncover.schema import check_config
 
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     config = config if calibrated else uncalibrated(config)
