@@ -8,13 +8,12 @@ are fixed-width Unicode; nothing is pickled.
 
 import argparse
 import os
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from keras_uncover.endings import open_closed_streams, tell
+from keras_uncover.process import open_closed_streams, tell
 
 
 def pack(shards, path, splits=None, overwrite=False):
@@ -32,7 +31,7 @@ def pack(shards, path, splits=None, overwrite=False):
     """
     import tensorflow_datasets as tfds
 
-    from pipelines.folders import BuildError
+    from pipelines.build.folders import BuildError
 
     path = Path(path)
     if path.suffix != ".npz" or (path.exists() and not (overwrite and path.is_file())):
@@ -99,7 +98,7 @@ def main(argv=None):
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     open_closed_streams()
     args = parser.parse_args(argv)
-    from pipelines.folders import BuildError
+    from pipelines.build.folders import BuildError
 
     try:
         counts = pack(args.shards, args.bank, args.split, args.overwrite)

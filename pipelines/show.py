@@ -15,13 +15,13 @@ import argparse
 import cv2
 import numpy as np
 
-from keras_uncover import morphs
-from keras_uncover.augment import DRAWS as AUGMENT_DRAWS
-from keras_uncover.augment import augment
 from keras_uncover.models.autoencoder import KIND, load_autoencoder
-from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
+from keras_uncover.swaps import morphs
+from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS
+from keras_uncover.swaps.augment import augment
+from keras_uncover.swaps.synthesis import DRAWS, FAMILIES, make_swaps
+from pipelines.fixed_swaps import pair_people
 from pipelines.make import to_float
-from pipelines.pairs import pair_people
 from pipelines.read import PORTRAIT, holds_pairs, read_records
 
 COLUMNS = 4  # cells a row of the sheet

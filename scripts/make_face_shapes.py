@@ -9,9 +9,9 @@ import argparse
 
 import numpy as np
 
-from keras_uncover.mesh import mirror_points
-from keras_uncover.shapes import SHAPE  # leaves a quarter of a per cent of the variance
-from pipelines.pairs import read_people
+from keras_uncover.ops.mesh import mirror_points
+from keras_uncover.ops.shapes import SHAPE  # leaves a quarter of a per cent of the variance
+from pipelines.fixed_swaps import read_people
 
 
 def principal_shapes(points, count):

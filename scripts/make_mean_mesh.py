@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_uncover.geometry import ANCHORS
+from keras_uncover.ops.geometry import ANCHORS
 
 HULL_WIDTH = 0.65  # of the crop: tight enough that four in five portraits need no invented border
 HULL_CENTRE = (0.5, 0.54)

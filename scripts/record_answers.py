@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from keras_uncover.recorded import record_answers  # noqa: E402
+from keras_uncover.inference.self_test import record_answers  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -15,10 +15,10 @@ import itertools
 import keras
 import numpy as np
 
-from keras_uncover.judge import Judge, distance
+from keras_uncover.faces.identity import Judge, distance
 from keras_uncover.presets import build_from_folder
-from keras_uncover.weights import save_preset
-from pipelines.pairs import POSTS, fixed_swaps, genuine_photos, read_people
+from keras_uncover.presets.weights import save_preset
+from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FAMILIES = ("mesh", "affine")

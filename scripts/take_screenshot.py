@@ -10,7 +10,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from keras_uncover.demo import load_preset, serve
+from keras_uncover.demo.app import load_preset, serve
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples" / "fake_1.jpg"

@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from keras_uncover.models.autoencoder import ARCH, KIND, build_autoencoder, load_autoencoder  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
 from pipelines.read import read_records  # noqa: E402
 
 BATCH = 16

@@ -8,10 +8,10 @@ and can stand in a data pipeline, on any backend, without variables that a graph
 import keras
 from keras import layers, ops
 
-from keras_uncover.endings import claim_process
 from keras_uncover.presets import preset_folder
-from keras_uncover.schema import check_arch
-from keras_uncover.weights import WeightsError, load_verified, load_weights
+from keras_uncover.presets.schema import check_arch
+from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
+from keras_uncover.process import claim_process
 
 KIND = "autoencoder"
 STRIDE = 16  # a crop's side must be a multiple of it

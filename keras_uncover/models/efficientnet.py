@@ -7,7 +7,7 @@ variant published with its TPU models: relu6 throughout, no squeeze-and-excitati
 import keras
 from keras import layers
 
-from keras_uncover.weights import load_weights
+from keras_uncover.presets.weights import load_weights
 
 SIZE = 224
 CLASSES = 1000

@@ -3,7 +3,10 @@
 import keras
 from keras import layers
 
-from keras_uncover.layers import (
+from keras_uncover.models.classifier import build_verdict
+from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
+from keras_uncover.models.face_geometry import trace_geometry
+from keras_uncover.models.layers import (
     Blend,
     DepthToSpace,
     EnlargeLinearly,
@@ -14,10 +17,7 @@ from keras_uncover.layers import (
     SpaceToDepth,
     Warp,
 )
-from keras_uncover.models.classifier import build_verdict
-from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
-from keras_uncover.models.geometry import trace_geometry
-from keras_uncover.shape_layers import FaceHull, Gate
+from keras_uncover.models.shape_layers import FaceHull, Gate
 
 
 def decode(features, config, name):

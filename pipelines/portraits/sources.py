@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.buckets import is_remote, reach
-from pipelines.folders import BuildError, as_path
-from pipelines.people import SPLITS, choose_splits, person_of
-from pipelines.pictures import Reject, list_pictures
+from pipelines.build.buckets import is_remote, reach
+from pipelines.build.folders import BuildError, as_path
+from pipelines.build.pictures import Reject, list_pictures
+from pipelines.build.splits import SPLITS, choose_splits, person_of
 
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
@@ -40,8 +40,8 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
     given split people are divided into test (10 %), validation and train. ``split`` overrides all of this.
 
     Args:
-        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (below the CSV's folder)
-            and, if wanted, ``split`` and ``person`` (default: the file's name). A CSV may be in a bucket.
+        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (below the CSV's
+            folder) and, if wanted, ``split`` and ``person`` (default: the file's name). A CSV may be in a bucket.
         split: everyone goes into this split.
         validation: share of people, of all or of the CSV's ``train``.
         limit: only the first so many.

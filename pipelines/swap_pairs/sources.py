@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from pipelines.folders import BuildError
-from pipelines.people import SPLITS, choose_splits, person_of
-from pipelines.pictures import Picture, Reject, list_pictures
+from pipelines.build.folders import BuildError
+from pipelines.build.pictures import Picture, Reject, list_pictures
+from pipelines.build.splits import SPLITS, choose_splits, person_of
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

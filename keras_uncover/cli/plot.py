@@ -1,0 +1,35 @@
+"""``keras-uncover plot``: the curves of a training run."""
+
+import os
+
+from keras_uncover.cli.common import DONE, FAILED, add_command, complain
+
+
+def add(commands):
+    """Add the command to the parser of all."""
+    parser = add_command(
+        commands,
+        "plot",
+        "draw the curves of a training run",
+        "Draw every loss and metric of a run over its epochs, training beside validation.",
+        "examples:\n  keras-uncover plot runs/mine\n  keras-uncover plot runs/mine --out curves.pdf\n"
+        "\nexit codes:\n  0  drawn\n  1  the picture could not be written, or RUN has no history\n",
+    )
+    parser.add_argument("folder", metavar="RUN", help="folder that train_keras.py wrote")
+    parser.add_argument("--out", metavar="FILE", help="picture to write (default: RUN/curves.png)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    """Draw the curves; returns the exit code."""
+    from keras_uncover.training.figures import draw_history, read_history
+
+    path = arguments.out or os.path.join(arguments.folder, "curves.png")
+    try:
+        history = read_history(arguments.folder)
+        draw_history(history, os.path.basename(os.path.abspath(arguments.folder))).savefig(path, dpi=120)
+    except ValueError as error:
+        complain(error)
+        return FAILED
+    print(path)
+    return DONE

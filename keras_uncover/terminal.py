@@ -1,0 +1,35 @@
+"""How far a long measurement is, told on stderr: a line a step, and on a terminal a counter inside it."""
+
+import sys
+import time
+
+from keras_uncover.process import tell
+
+CLEAR_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """Tells steps with the seconds since the start, and keeps the warnings that a report must carry."""
+
+    def __init__(self):
+        self.started, self.warnings = time.monotonic(), []
+        self.counts = sys.stderr.isatty()
+
+    def say(self, words, end="\n"):
+        """Print a line, in place of a counter."""
+        clear = CLEAR_LINE if self.counts else ""
+        tell(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end)
+
+    def warn(self, words):
+        """Print a warning and keep it."""
+        self.warnings.append(words)
+        self.say(f"warning: {words}")
+
+    def follow(self, batches, words):
+        """Pass on what is iterated over; a step's line stands when it is done."""
+        done = 0
+        for done, batch in enumerate(batches, start=1):
+            yield batch
+            if self.counts:
+                self.say(f"{words}: batch {done}", end="")
+        self.say(f"{words}: {done} batches")
