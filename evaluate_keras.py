@@ -18,9 +18,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, end_in_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 
 
 def parse_arguments(arguments=None):
@@ -40,6 +42,7 @@ def parse_arguments(arguments=None):
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
 from keras_uncover.evaluation import cost as costs  # noqa: E402
@@ -247,6 +250,7 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = vars(parse_arguments(arguments))
     path, rate = options.pop("json"), options.pop("calibrate")
     if rate is None:

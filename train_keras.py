@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 from keras_uncover.cli.common import whole
+from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import end_in_words
 from keras_uncover.swaps.family_names import FAMILIES
 
@@ -102,6 +103,7 @@ def add_machine(parser):
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     make_parser().parse_args()  # Answers --help, or refuses the command line, before Keras is loaded.
 
 import keras  # noqa: E402
@@ -225,6 +227,7 @@ def train(model, options, plan, note, data, folder):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = parse_arguments(arguments)
     plan = setup.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,

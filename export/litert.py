@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams, tell
 from keras_uncover.refusals import end_in_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -30,6 +31,7 @@ def parse_arguments(arguments=None):
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import keras  # noqa: E402
@@ -93,6 +95,7 @@ def difference(model, path, image):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
+    open_closed_streams()
     return end_in_words("export", write_files, parse_arguments(arguments))
 
 
@@ -107,7 +110,7 @@ def write_files(options):
         measured[name] = difference(model, path, image)
         print(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}")
     if not measured["verdict"] <= MOST:  # NaN is no agreement
-        print(f"export: p_fake must agree to {MOST:g}", file=sys.stderr)
+        tell(f"export: p_fake must agree to {MOST:g}")
         return 1
     return 0
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams, tell
 from keras_uncover.refusals import end_in_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -29,6 +30,7 @@ def parse_arguments(arguments=None):
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import numpy as np  # noqa: E402
@@ -94,6 +96,7 @@ def example_crops(version):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
+    open_closed_streams()
     return end_in_words("export", write_file, parse_arguments(arguments))
 
 
@@ -106,7 +109,7 @@ def write_file(options):
         print(f"{name:8} differs by at most {difference:.2e}")
     print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
     if not all(difference <= MOST for difference in differences.values()):  # NaN is no agreement
-        print(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}", file=sys.stderr)
+        tell(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}")
         return 1
     return 0
 

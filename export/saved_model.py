@@ -14,6 +14,7 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import end_in_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,6 +33,7 @@ def parse_arguments(arguments=None):
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import tensorflow as tf  # noqa: E402
@@ -94,6 +96,7 @@ def plain_disk_errors(folder):
 
 def main(arguments=None):
     """Run the command; returns the exit code: 0 written, 1 not written, 2 usage, 4 weights missing or altered."""
+    open_closed_streams()
     options = parse_arguments(arguments)
     return end_in_words("export", export_and_tell, options)
 

@@ -3,7 +3,7 @@
 ``explain`` decides it for all programs. An error that it does not know is a bug of ours and keeps its traceback.
 """
 
-import sys
+from keras_uncover.process import tell
 
 FAILED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 # TensorFlow and JAX are not imported to ask: an error is told by the name of its class and by its words.
@@ -114,11 +114,11 @@ def end_in_words(name, main, *arguments):
     try:
         return main(*arguments) or 0
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+        tell(f"{name}: interrupted")
         return INTERRUPTED
     except Exception as error:
         found = explain(error)
         if found is None:
             raise
-        print(f"{name}: {found[1]}", file=sys.stderr)
+        tell(f"{name}: {found[1]}")
         return found[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import end_in_words
 
 
@@ -98,6 +99,7 @@ def main(argv=None):
     parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    open_closed_streams()
     args = parser.parse_args(argv)
     return end_in_words("error", pack_and_tell, args)
 

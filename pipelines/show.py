@@ -14,6 +14,7 @@ import argparse
 import itertools
 import sys
 
+from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DataError, OptionError, Refusal, end_in_words
 from keras_uncover.swaps.family_names import FAMILIES
 
@@ -35,6 +36,7 @@ def parse_arguments(arguments=None):
 
 
 if __name__ == "__main__":
+    open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import cv2  # noqa: E402

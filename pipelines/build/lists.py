@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import PurePath
 
+from pipelines.build.buckets import is_remote
 from pipelines.build.folders import BuildError, as_path
 from pipelines.build.splits import SPLITS
 
@@ -87,7 +88,14 @@ def read_row(path, number, cells, columns):
     row = {"line": number, **{name: found.get(name, "") for name in COLUMNS}}
     if not row["file"] or PurePath(row["file"]).is_absolute():
         raise BuildError(f"Each line names a file relative to the CSV; {place} has {row['file']!r}.")
+    if leads_out(row["file"]):
+        raise BuildError(f"Each line names a file below the folder of the CSV; {place} has {row['file']!r}.")
     row["split"] = row["split"].casefold()
     if row["split"] not in ("", *SPLITS):
         raise BuildError(f"A split is one of {', '.join(SPLITS)}; {place} has {found['split']!r}.")
     return row
+
+
+def leads_out(file):
+    """Whether a name leads out of the folder that it is looked up in: lists come with data from elsewhere."""
+    return ".." in PurePath(file).parts or is_remote(file)

@@ -1,10 +1,10 @@
 """Which portraits there are, who they show, and which split each belongs to."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_uncover.process import tell
 from pipelines.build.buckets import is_remote, reach
 from pipelines.build.folders import BuildError, as_path
 from pipelines.build.lists import read_list
@@ -40,9 +40,9 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
     given split people are divided into test (10 %), validation and train. ``split`` overrides all of this.
 
     Args:
-        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (relative to the CSV)
-            and, if wanted, ``split`` and ``person`` (default: the file's name), as ``lists.read_list`` takes it. A CSV
-            may be in a bucket.
+        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (below the CSV's
+            folder) and, if wanted, ``split`` and ``person`` (default: the file's name), as ``lists.read_list`` takes
+            it. A CSV may be in a bucket.
         split: everyone goes into this split.
         validation: share of people, of all or of the CSV's ``train``.
         limit: only the first so many.
@@ -76,7 +76,7 @@ def read_folder(folder):
     lists = [reject.file for reject in rejects if reject.file.lower().endswith(".csv")]
     if lists:
         words = f"{folder}: splits in {', '.join(lists)} are not read; give that file in place of the folder"
-        print(words, file=sys.stderr)
+        tell(words)
     return [Row(file) for file in files], rejects
 
 
