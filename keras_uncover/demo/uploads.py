@@ -85,9 +85,10 @@ class Uploads:
             return self.held.setdefault(place, holder) == holder
 
     def forget(self, holder):
-        """A session ended: remove its files."""
+        """A session ended: remove its files, and let go of those that Gradio removed after their hour."""
         with self.lock:
-            for place in [place for place, other in self.held.items() if other == holder]:
+            ended = [place for place, other in self.held.items() if other == holder or not place.exists()]
+            for place in ended:
                 del self.held[place]
                 place.unlink(missing_ok=True)
                 if place.parent != self.folder and place.parent.is_dir() and not any(place.parent.iterdir()):

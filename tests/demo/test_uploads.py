@@ -30,6 +30,15 @@ def test_a_file_is_read_for_the_first_session_alone_and_goes_with_it(tmp_path):
     uploads.forget("b")
 
 
+def test_nothing_is_kept_of_files_that_are_gone(tmp_path):
+    uploads = Uploads(tmp_path)
+    path = bring(tmp_path, "a.jpg")
+    uploads.read(str(path), "never ended")
+    path.unlink()
+    uploads.forget("another")
+    assert not uploads.held
+
+
 @pytest.mark.parametrize("session", [None, ""])
 def test_a_single_question_leaves_nothing(tmp_path, session):
     uploads = Uploads(tmp_path)
