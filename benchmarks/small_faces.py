@@ -12,7 +12,6 @@ large pictures, answered with and without the second look in turn.
 """
 
 import argparse
-import csv
 import json
 import os
 import sys
@@ -25,6 +24,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
 from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
+from pipelines.build.lists import read_list  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1200
 LARGE = 0.3  # width of the large face over the picture's
@@ -33,8 +33,7 @@ SHARES = (0.15, 0.1, 0.075, 0.05, 0.035)  # a face's width over the picture's
 
 def read_people(folder, split, count=None):
     """Photos of a split, by name; a count of them is evenly spaced."""
-    with open(os.path.join(folder, "faces.csv"), newline="") as table:
-        names = sorted(row["file"] for row in csv.DictReader(table) if row["split"] == split)
+    names = sorted(row["file"] for row in read_list(os.path.join(folder, "faces.csv")) if row["split"] == split)
     names = names if count is None else names[:: len(names) // count][:count]
     return [decode_image(read_bytes(os.path.join(folder, name))) for name in names]
 
