@@ -28,7 +28,7 @@ def look_closer(photo, found, detector):
 
     def look(size):
         view, side = make_view(photo, size)
-        return seek_small(view, size, side, found, lambda views: detector(views, training=False))
+        return seek_small(view, size, side, longest, found, lambda views: detector(views, training=False))
 
     nothing = tf.zeros((MAX_SMALL, 8, 2)), tf.zeros((MAX_SMALL,))
     small, large = VIEWS

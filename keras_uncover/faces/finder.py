@@ -230,11 +230,12 @@ class FaceFinder:
 
     def _look_closer(self, photo, faces):
         """Candidates in the larger view of a photo, beside the faces that are sure."""
-        view, side = make_view(np.asarray(photo))
+        photo = np.asarray(photo)
+        view, side = make_view(photo)
         found = np.zeros((1, MAX_CANDIDATES, 4), "float32")
         boxes = [face.box for face in faces if face.sure]
         found[0, : len(boxes)] = np.reshape(boxes, (-1, 4))
-        return self._seek_small[view.shape[1]].run(view, np.float32([side]), found)
+        return self._seek_small[view.shape[1]].run(view, np.float32([[side, max(photo.shape[:2])]]), found)
 
     def points_in(self, photo, matrices):
         """Mesh points of known regions of a photo, in one batch.
@@ -253,7 +254,7 @@ class FaceFinder:
         return place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
 
     def _in_view(self, size):
-        return lambda view, side, found: seek_small(view, size, side[0], found[0], self.detector)
+        return lambda view, sides, found: seek_small(view, size, sides[0, 0], sides[0, 1], found[0], self.detector)
 
     def _read_points(self, photo, matrices):
         answer = self.mesh(cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))

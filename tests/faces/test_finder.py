@@ -276,11 +276,15 @@ def test_candidates_in_the_larger_view_stand_aside_for_faces_that_were_found():
         answers["logits"][0, anchor] = 2.0
     view = np.zeros((1, size, size, 3), "float32")
     found = np.zeros((2, 4), "float32")
-    places, scores = map(np.asarray, seek_small(view, size, side, found, lambda _: answers))
+    places, scores = map(np.asarray, seek_small(view, size, side, side, found, lambda _: answers))
     assert (scores > 0).sum() == 2
     assert {tuple(map(round, low)) for low in places[:2, 0].tolist()} == {(84, 34), (384, 284)}
+    # Of a photo of 150 pixels the first view shows faces of 32. Below a score of 0.65 there is no small face.
+    assert not np.asarray(seek_small(view, size, side, 150.0, found, lambda _: answers)[1]).any()
+    low = {**answers, "logits": answers["logits"] - 1.5}
+    assert not np.asarray(seek_small(view, size, side, side, found, lambda _: low)[1]).any()
     found[0] = [300, 200, 500, 420]
-    places, scores = map(np.asarray, seek_small(view, size, side, found, lambda _: answers))
+    places, scores = map(np.asarray, seek_small(view, size, side, side, found, lambda _: answers))
     assert (scores > 0).sum() == 1 and np.allclose(places[0, :2], [[84, 34], [116, 66]], atol=1e-2)
 
 
