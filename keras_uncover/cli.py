@@ -8,10 +8,12 @@ import os
 import sys
 from importlib import metadata
 
+from keras_uncover.backend import BackendError
 from keras_uncover.cache import use_cache
 from keras_uncover.commands import card, demo, doctor, match, plot, predict
-from keras_uncover.commands.common import FAILED, INTERRUPTED, PIPE, complain, say
+from keras_uncover.commands.common import FAILED, INTERRUPTED, PIPE, USAGE, complain, say
 from keras_uncover.endings import ended_by_term
+from keras_uncover.escapes import Parser
 
 COMMANDS = (predict, match, demo, doctor, card, plot)  # in the order of --help
 
@@ -37,6 +39,9 @@ def main(argv=None):
         # Whoever read our data has left. Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE
+    except BackendError as error:
+        complain(error)
+        return USAGE
     except OSError as error:
         complain(error)
         return FAILED
@@ -44,7 +49,7 @@ def main(argv=None):
 
 def build_parser():
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="keras-uncover",
         description="Say whether a face in a photo was swapped in, show where, and recover both source images.",
         epilog=f"{predict.EXAMPLES}{match.EXAMPLE}  keras-uncover demo\n  keras-uncover doctor\n"

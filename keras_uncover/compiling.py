@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_uncover import losses, metrics
+from keras_uncover.backend import own_settings
 from keras_uncover.run_folder import RunError
 
 
@@ -59,6 +60,7 @@ def read_weights(words, task):
     return weights
 
 
+@own_settings()
 def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
     """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
     steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
@@ -84,6 +86,7 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
         )
 
 
+@own_settings()
 def prepare_state(model, batch=None):
     """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known; with a batch
     those of losses and metrics, too.

@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 from keras_uncover.answers import VERDICT_WORDS, describe_rates, format_score
+from keras_uncover.escapes import escape
 
 CLEAR_LINE = "\r\x1b[K"
 BAR = 24  # characters
@@ -55,7 +56,7 @@ class Console:
 
     def say(self, text):
         """Print a line in place of the counter."""
-        print(f"{CLEAR_LINE if self.counts else ''}{text}", file=sys.stderr)
+        print(f"{CLEAR_LINE if self.counts else ''}{escape(text)}", file=sys.stderr)
 
     def count(self, done):
         """Show that ``done`` photos are answered, and how long the others may take.

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_uncover.backend import own_settings
 from keras_uncover.chips import CutChips
 from keras_uncover.mesh import VERTICES
 from keras_uncover.models.face_identity import build_face_resnet
@@ -25,6 +26,7 @@ class Judge:
         self._models = {}
 
     @classmethod
+    @own_settings(exact=True)
     def from_preset(cls, preset="judge"):
         """Load the judge that ships, or a preset folder of the same kind. Raises: ``WeightsError``."""
         folder = preset_folder(preset)
@@ -38,6 +40,7 @@ class Judge:
         load_weights(network, folder)
         return cls(network)
 
+    @own_settings(exact=True)
     def describe(self, images, points):
         """Descriptors of the faces on aligned crops.
 

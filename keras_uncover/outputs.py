@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from keras_uncover import marks
 from keras_uncover.answers import CSV_HEADER, OUTPUT_KINDS, csv_row
 from keras_uncover.durable import remove_parts
+from keras_uncover.escapes import for_stdout, to_json
 from keras_uncover.overlays import lay_over
 
 MAX_STEM = 120  # bytes
@@ -149,9 +149,10 @@ class RecordWriter:
     def write(self, record):
         """Write one record; a reader at the other end of a pipe has it at once."""
         if self.as_json:
-            print(json.dumps(record, ensure_ascii=False, allow_nan=False), flush=True)
+            print(to_json(record), flush=True)
         if self.rows is not None:
-            self.rows.writerow(csv_row(record))
+            row = csv_row(record)
+            self.rows.writerow(map(for_stdout, row) if self.file is sys.stdout else row)
             self.file.flush()
 
     def close(self):

@@ -52,7 +52,7 @@ def test_a_recovered_target_is_nearer_to_the_truth_than_the_photo(uncoverer, res
     ours, copy = [], []
     for number in (1, 2, 3, 4):
         result = results[f"fake_{number}"]
-        _, _, photo = open_photo(EXAMPLES / "truth" / f"{number}_target.jpg")
+        _, _, photo, _ = open_photo(EXAMPLES / "truth" / f"{number}_target.jpg")
         truth, _ = align_faces(photo, uncoverer.finder.find(result.photo)[:1], uncoverer.size)
         mask = result.mask[..., None]
         ours.append((np.abs(result.target - truth[0]) * mask).sum())

@@ -4,6 +4,9 @@ import argparse
 import os
 import sys
 
+from keras_uncover.backend import check_backend
+from keras_uncover.escapes import escape
+
 DEFAULT_PRESET = "small"
 DONE, FAILED, USAGE, REFUSED, WEIGHTS, FOUND, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 10, 130, 141
 
@@ -63,7 +66,7 @@ def check_writable(arguments, option):
 
 def say(words):
     """A line for the person at the terminal."""
-    print(words, file=sys.stderr)
+    print(escape(words), file=sys.stderr)
 
 
 def complain(error):
@@ -72,7 +75,11 @@ def complain(error):
 
 
 def load_uncoverer(preset, threshold=None):
-    """The ``Uncoverer`` of a preset; imports Keras, with its start-up notes held back."""
+    """The ``Uncoverer`` of a preset; imports Keras, with its start-up notes held back.
+
+    Raises: WeightsError; BackendError before Keras is imported.
+    """
+    check_backend()
     import gc
 
     # Building networks makes millions of objects that all stay: looking for garbage among them costs seconds.

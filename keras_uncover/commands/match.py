@@ -1,6 +1,5 @@
 """``keras-uncover match``: whom the recovered faces look like, among photos that the user brings."""
 
-import json
 import sys
 
 from keras_uncover.commands.common import (
@@ -16,6 +15,7 @@ from keras_uncover.commands.common import (
     say,
     whole,
 )
+from keras_uncover.escapes import to_json
 from keras_uncover.inputs import PHOTO_SUFFIXES, InputError, collect_photos
 
 EXAMPLE = "  keras-uncover match examples/fake_1.jpg --gallery examples/truth\n"
@@ -148,7 +148,7 @@ def tell(arguments, uncoverer, result, found, n_references, n_refused):
     if arguments.json:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        print(json.dumps(record, ensure_ascii=False, allow_nan=False), flush=True)
+        print(to_json(record), flush=True)
     else:
         for line in describe_match(record):
             say(line)

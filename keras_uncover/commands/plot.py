@@ -3,6 +3,7 @@
 import os
 
 from keras_uncover.commands.common import DONE, FAILED, add_command, complain
+from keras_uncover.escapes import for_stdout
 
 
 def add(commands):
@@ -31,5 +32,5 @@ def run(arguments):
     except ValueError as error:
         complain(error)
         return FAILED
-    print(path)
+    print(for_stdout(path))
     return DONE

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_uncover.headers import PHOTO_SUFFIXES
 from pipelines.buckets import is_remote, reach
 from pipelines.folders import BuildError, as_path
 from pipelines.people import SPLITS, choose_splits, person_of
 from pipelines.pictures import Reject, list_pictures
 
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
-PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
+PICTURES = {*PHOTO_SUFFIXES, ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
 
 
 @dataclass(frozen=True)
