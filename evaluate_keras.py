@@ -19,12 +19,19 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from keras_uncover.backend import settle, settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("evaluate_keras.py")
+
 from keras_uncover import costs, evaluation, report, report_text  # noqa: E402
 from keras_uncover.baselines import TRAINED, TrainFaces  # noqa: E402
 from keras_uncover.calibrated import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.escapes import Parser  # noqa: E402
 from keras_uncover.gallery import Gallery  # noqa: E402
 from keras_uncover.judge import Judge  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
+from keras_uncover.overwriting import WRITTEN_BY, OverwriteError, check_output  # noqa: E402
 from keras_uncover.progress import Progress  # noqa: E402
 from keras_uncover.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.scores import count_scores  # noqa: E402
@@ -38,7 +45,7 @@ STRENGTHS = (0.75, 0.5)
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
     parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
     parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
@@ -50,7 +57,19 @@ def parse_arguments(arguments=None):
                         "and the best and worst answers there")
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="let FILE and the figures replace files that this "
+                        "program did not write")
+    options = parser.parse_args(arguments)
+    try:
+        if options.json:
+            check_output(options.json, overwrite=options.overwrite, replaced=False)
+        if options.figures:
+            from keras_uncover.paper_figures import check_figures  # It imports matplotlib.
+
+            check_figures(options.figures, options.overwrite)
+    except OverwriteError as error:
+        parser.error(str(error))
+    return options
 
 
 @dataclass
@@ -248,7 +267,9 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 def main(arguments=None):
     options = vars(parse_arguments(arguments))
+    settle()
     path, rate = options.pop("json"), options.pop("calibrate")
+    del options["overwrite"]
     if rate is None:
         numbers = evaluate(**options)
         print("\n".join(report_text.describe(numbers)))
@@ -257,7 +278,7 @@ def main(arguments=None):
         print(describe_calibration(numbers))
     if path:
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(numbers, file, indent=1, allow_nan=False)
+            json.dump({**WRITTEN_BY, **numbers}, file, indent=1, allow_nan=False)
             file.write("\n")
 
 

@@ -21,16 +21,22 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from keras_uncover.backend import settle, settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("train_keras.py")
+
 import keras  # noqa: E402
 
 from keras_uncover import compiling, config, run_folder, strategies, training  # noqa: E402
+from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
 from keras_uncover.families import FAMILIES, leave_out  # noqa: E402
 from keras_uncover.feature_losses import load_face_losses  # noqa: E402
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", help="folder of TFRecord shards, or a bank")
     parser.add_argument("run", help="new folder for the run")
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
@@ -204,6 +210,7 @@ def train(model, options, plan, note, data, folder):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    settle()
     plan = training.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,
         batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
@@ -229,11 +236,11 @@ def main(arguments=None):
     # Only now, so that a start that fails does not use the run's name up.
     with run_folder.open_run(options.run, vars(options), prints, options.resume) as folder:
         train(model, options, plan, note, data, folder)
-    print(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}")
+    print(for_stdout(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}"))
 
 
 if __name__ == "__main__":
     try:
         main()
     except training.ERRORS as error:
-        raise SystemExit(f"train_keras.py: {error}") from None
+        raise SystemExit(escape(f"train_keras.py: {error}")) from None

@@ -23,8 +23,10 @@ from keras_uncover import outputs
 from keras_uncover.answers import error_record, to_records
 from keras_uncover.console import Console, hushed_start
 from keras_uncover.endings import ended_by_term
+from keras_uncover.escapes import Parser, escape
 from keras_uncover.images import ImageError, decode_image, read_bytes
 from keras_uncover.inputs import InputError, collect_photos, hash_file
+from keras_uncover.overwriting import OverwriteError
 
 DONE, FAILED, REFUSED, SERVER = 0, 1, 3, 5
 MEBIBYTE = 2**20
@@ -32,7 +34,7 @@ MEBIBYTE = 2**20
 
 def build_parser():
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.client", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder or glob")
@@ -40,6 +42,9 @@ def build_parser():
     door.add_argument("--url", help="REST, for instance http://localhost:8501")
     door.add_argument("--grpc", metavar="HOST:PORT", help="gRPC, for instance localhost:8500")
     parser.add_argument("--out", metavar="DIR", help="write target, donor, mask, re-swap and a figure for each face")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let pictures replace files that this program did not write"
+    )
     parser.add_argument("--json", action="store_true", help="write one JSON object a face and line to stdout")
     parser.add_argument("--model", default="keras_uncover", help="its name on the server (default: %(default)s)")
     parser.add_argument(
@@ -71,8 +76,11 @@ def main(arguments=None):
         photos = collect_photos(options.photos).photos
         if options.out is not None:
             outputs.prepare_folder(options.out)
+            outputs.check_pictures(outputs.name_outputs(photos, options.out), options.out, overwrite=options.overwrite)
     except InputError as error:
         parser.error(str(error))
+    except OverwriteError as error:
+        parser.error(f"--out: {error}")
     except OSError as error:
         parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
     try:
@@ -82,10 +90,10 @@ def main(arguments=None):
         with ended_by_term():
             return answer_photos(door, photos, options)
     except ServerError as error:
-        print(f"client: {error}", file=sys.stderr)
+        print(escape(f"client: {error}"), file=sys.stderr)
         return SERVER
     except OSError as error:
-        print(f"client: {error}", file=sys.stderr)
+        print(escape(f"client: {error}"), file=sys.stderr)
         return FAILED
 
 
@@ -119,7 +127,7 @@ def answer_photos(door, photos, options):
             paths = None
             if options.out is not None:
                 result.photo = decode_image(data)
-                paths = outputs.write_pictures(options.out, stems[photo], result)
+                paths = outputs.write_pictures(options.out, stems[photo], result, overwrite=options.overwrite)
             for record in to_records(result, paths):
                 writer.write(record)
                 console.tell(record)

@@ -139,7 +139,8 @@ def decode_jpeg(data):
 
 def decode_endless(data):
     """Pixels of a JPEG without an end marker, ``NO_PIXELS`` where they depend on what follows in the marker's place."""
-    last = tf.io.decode_raw(tf.strings.substr(data, tf.maximum(tf.strings.length(data) - MAX_FILL, 0), MAX_FILL), tf.uint8)
+    start = tf.maximum(tf.strings.length(data) - MAX_FILL, 0)
+    last = tf.io.decode_raw(tf.strings.substr(data, start, MAX_FILL), tf.uint8)
     fill = tf.size(last) - 1 - tf.reduce_max(tf.concat([[-1], tf.cast(tf.where(last != 0xFF)[:, 0], tf.int32)], 0))
     kept = tf.strings.substr(data, 0, tf.strings.length(data) - fill)
     sums = [tf.constant(0, tf.int64)]

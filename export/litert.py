@@ -17,19 +17,27 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("export", supported=("tensorflow",))
+
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from export.extras import ROOT  # noqa: E402
+from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
 from keras_uncover.faces import letterbox_matrices, letterboxes  # noqa: E402
 from keras_uncover.geometry import cut_crops  # noqa: E402
 from keras_uncover.images import decode_image  # noqa: E402
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
 from keras_uncover.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.weights import WeightsError  # noqa: E402
 
 PHOTO = ROOT / "examples" / "fake_1.jpg"
+NAMES = ("face_detector", "face_mesh", "verdict")
 MOST = 0.01  # of p_fake
 
 
@@ -79,16 +87,18 @@ def difference(model, path, image):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("preset", metavar="PRESET|RUN")
     parser.add_argument("folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace files of these names")
     options = parser.parse_args(arguments)
+    check_or_exit(parser, [Path(options.folder) / f"{name}.tflite" for name in NAMES], options.overwrite)
     try:
         uncoverer = Uncoverer.from_preset(options.preset)
     except WeightsError as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(escape(f"export: {error}"), file=sys.stderr)
         return 4
     folder, measured = Path(options.folder), {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +106,7 @@ def main(arguments=None):
         path = folder / f"{name}.tflite"
         path.write_bytes(convert(model, image.shape))
         measured[name] = difference(model, path, image)
-        print(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}")
+        print(for_stdout(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}"))
     if not measured["verdict"] <= MOST:  # NaN is no agreement
         print(f"export: p_fake must agree to {MOST:g}", file=sys.stderr)
         return 1

@@ -16,11 +16,18 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("export", supported=("tensorflow",))
+
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from export.versions import ExportError  # noqa: E402
+from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
 from keras_uncover.filters import resize_matrix  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
 
 SIGNATURE, OPSET = "crops", 18
 # A score or a value of a picture; on the same processor 2e-4 was measured.
@@ -68,21 +75,23 @@ def example_crops(version):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("version", help="folder of a version, as export.saved_model wrote it")
     parser.add_argument("path", help="file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
     options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.path], options.overwrite)
     try:
         convert(options.version, options.path)
         differences = compare(options.version, options.path, example_crops(options.version))
     except (ExportError, ImportError) as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(escape(f"export: {error}"), file=sys.stderr)
         return 1
     for name, difference in differences.items():
         print(f"{name:8} differs by at most {difference:.2e}")
-    print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
+    print(for_stdout(f"{options.path}: {Path(options.path).stat().st_size:,} bytes"))
     if not all(difference <= MOST for difference in differences.values()):  # NaN is no agreement
         print(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}", file=sys.stderr)
         return 1

@@ -16,6 +16,11 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("export", supported=("tensorflow",))
+
 import tensorflow as tf  # noqa: E402
 
 from export.check import check_version  # noqa: E402
@@ -24,6 +29,7 @@ from export.signatures import Served  # noqa: E402
 from export.versions import ExportError, choose_version, keep_highest, new_version  # noqa: E402
 from export.warmup import write_warmup  # noqa: E402
 from keras_uncover.endings import ended_by_term  # noqa: E402
+from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
 from keras_uncover.weights import WeightsError  # noqa: E402
 
 # One whose answer takes every step of the road, and one without a donor.
@@ -77,7 +83,7 @@ def plain_disk_errors(folder):
 
 def main(arguments=None):
     """Run the command; returns the exit code: 0 written, 1 not written, 2 usage, 4 weights missing or altered."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.saved_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("preset", metavar="PRESET|RUN", help="name of a preset, or folder of a preset or a run")
@@ -89,9 +95,9 @@ def main(arguments=None):
     try:
         with ended_by_term():
             path = export(options.preset, options.folder, options.version, options.keep, not options.no_warmup)
-        print(path)
+        print(for_stdout(path))
     except (ExportError, WeightsError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
+        print(escape(f"export: {error}"), file=sys.stderr)
         return 4 if isinstance(error, WeightsError) else 1
     return 0
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from keras_uncover.durable import force_to_disk, hash_file
+from keras_uncover.escapes import escape
 
 CHECKPOINTS, STATE, NOTE = "checkpoints", "state.weights.h5", "checkpoint.json"
 
@@ -94,7 +95,7 @@ def find_checkpoint(folder):
             return read_note(path)
         except CheckpointError as error:
             damaged.append(path)
-            print(f"warning: a damaged checkpoint is passed over: {error}", file=sys.stderr)
+            print(escape(f"warning: a damaged checkpoint is passed over: {error}"), file=sys.stderr)
     if damaged:
         raise CheckpointError(
             f"One checkpoint at least must be whole; all {len(damaged)} in {Path(folder) / CHECKPOINTS} are damaged. "

@@ -17,6 +17,11 @@ def escape(text):
     return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode("ascii") for mark in text)
 
 
+def escape_lines(text):
+    """``escape`` of words of several lines, whose own breaks stay: names in them must have been escaped before."""
+    return "\n".join(map(escape, str(text).split("\n")))
+
+
 def to_json(record):
     """A record as one line of JSON: readable in any language, with escapes for what commands a terminal.
 

@@ -6,13 +6,14 @@
 are fixed-width Unicode; nothing is pickled.
 """
 
-import argparse
 import os
 import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from keras_uncover.escapes import Parser, escape, for_stdout
 
 
 def pack(shards, path, splits=None, overwrite=False):
@@ -90,7 +91,7 @@ def add_array(archive, name, dtype, shape, rows):
 
 def main(argv=None):
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m pipelines.bank", description=__doc__.split("\n")[0])
+    parser = Parser("python -m pipelines.bank", description=__doc__.split("\n")[0])
     parser.add_argument("shards", metavar="SHARDS", help="folder written by python -m pipelines.portraits")
     parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
@@ -101,10 +102,10 @@ def main(argv=None):
     try:
         counts = pack(args.shards, args.bank, args.split, args.overwrite)
     except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(escape(f"error: {error}"), file=sys.stderr)
         return 1
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    print(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB.")
+    print(for_stdout(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB."))
     return 0
 
 

@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 
+from keras_uncover.backend import REFUSED, BackendError, check_backend, settle
 from keras_uncover.cache import use_cache
 from keras_uncover.endings import ended_by_term
+from keras_uncover.escapes import Parser, escape, escape_lines
 from pipelines.buckets import bucket_folder, is_remote
 from pipelines.folders import BuildError, build_folder, check_destination
 from pipelines.people import SPLITS
@@ -27,7 +29,7 @@ def make_parser(package, description, examples, source, things):
         source: name and help of the first argument.
         things: what ``--limit`` counts.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"python -m pipelines.{package}",
         description=description,
         epilog=examples,
@@ -102,7 +104,7 @@ def plain_disk_errors():
 
 
 def run(args, make_builder, make_options=dict):
-    """Check, build, and say what happened; returns the exit status.
+    """Check, build, and say what happened; returns the exit status: 0 written, 1 not, 2 a backend that will not do.
 
     Args:
         args: the command line.
@@ -110,15 +112,20 @@ def run(args, make_builder, make_options=dict):
         make_options: function that returns options of TFDS's ``DownloadConfig``; what it refuses is said, too.
     """
     try:
+        check_backend()
         check_numbers(args)
         if not is_remote(args.shards):
             check_destination(args.shards, args.overwrite)
+        settle()
         with ended_by_term():
             build(make_builder, args.shards, args.overwrite, **make_options())
     except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(escape_lines(f"error: {error}"), file=sys.stderr)
         return 1
-    print(f"Written to {args.shards}; files that were left out are in rejects.csv there.", file=sys.stderr)
+    except BackendError as error:
+        print(escape(f"error: {error}"), file=sys.stderr)
+        return REFUSED
+    print(f"Written to {escape(args.shards)}; files that were left out are in rejects.csv there.", file=sys.stderr)
     return 0
 
 

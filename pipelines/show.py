@@ -11,18 +11,27 @@ instead of one person's. Of ready-made fakes, written by ``python -m pipelines.s
 """
 
 import argparse
+import os
 
 import cv2
 import numpy as np
 
-from keras_uncover import morphs
-from keras_uncover.augment import DRAWS as AUGMENT_DRAWS
-from keras_uncover.augment import augment
-from keras_uncover.models.autoencoder import KIND, load_autoencoder
-from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps
-from pipelines.make import to_float
-from pipelines.pairs import pair_people
-from pipelines.read import PORTRAIT, holds_pairs, read_records
+from keras_uncover.backend import settle_or_exit
+
+if __name__ == "__main__":
+    settle_or_exit("show")
+
+from keras_uncover import morphs  # noqa: E402
+from keras_uncover.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
+from keras_uncover.augment import augment  # noqa: E402
+from keras_uncover.durable import new_file  # noqa: E402
+from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
+from keras_uncover.models.autoencoder import KIND, load_autoencoder  # noqa: E402
+from keras_uncover.overwriting import check_or_exit, mark_png  # noqa: E402
+from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps  # noqa: E402
+from pipelines.make import to_float  # noqa: E402
+from pipelines.pairs import pair_people  # noqa: E402
+from pipelines.read import PORTRAIT, holds_pairs, read_records  # noqa: E402
 
 COLUMNS = 4  # cells a row of the sheet
 SWAP = ("input", "mask", "target", "donor")  # pictures of a cell that shows a swap
@@ -30,7 +39,7 @@ HEAD = 20  # pixels of the line above its cells that says what they are
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("--split", default="train")
     parser.add_argument("--out", default="sheet.png")
@@ -41,7 +50,10 @@ def parse_arguments(arguments=None):
     parser.add_argument("--morphs", action="store_true", help="paste morphs of two people")
     parser.add_argument("--autoencoder", default=KIND, help="preset or folder for the family resynth (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace a picture that this program did not write")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.out], options.overwrite)
+    return options
 
 
 def take_records(shards, split, count, keys=PORTRAIT):
@@ -128,14 +140,21 @@ def main(arguments=None):
     try:
         sheets, shown = (draw_pairs if holds_pairs(options.shards) else draw_portraits)(options)
     except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+        raise SystemExit(escape(f"error: {error}")) from error
     try:
-        written = cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1])
-    except cv2.error:  # A suffix that OpenCV does not know.
-        written = False
-    if not written:
-        raise SystemExit(f"error: {options.out} could not be written; check the folder and the suffix.")
-    print(f"{options.out}: {shown} of {options.split}")
+        write_sheet(options.out, np.concatenate(sheets))
+    except (cv2.error, OSError) as error:  # OpenCV's own is of a suffix that it does not know.
+        words = f"error: {options.out} could not be written; check the folder and the suffix."
+        raise SystemExit(escape(words)) from error
+    print(for_stdout(f"{options.out}: {shown} of {options.split}"))
+
+
+def write_sheet(path, sheet):
+    """Write a sheet, uint8 RGB, in the format of its suffix; a PNG carries our mark. A file there is replaced."""
+    suffix = os.path.splitext(path)[1]
+    data = cv2.imencode(suffix, sheet[..., ::-1])[1].tobytes()
+    with new_file(path) as file:
+        file.write(mark_png(data) if suffix.lower() == ".png" else data)
 
 
 if __name__ == "__main__":

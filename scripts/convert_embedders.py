@@ -9,7 +9,6 @@ The first writes the judge that ships; the others are too large for the package,
 where they were written. The last stores two of the reference chips and what the original answered to them.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import os
@@ -20,8 +19,15 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("convert_embedders.py")
+
+from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
 from keras_uncover.models.efficientnet import build_efficientnet  # noqa: E402
 from keras_uncover.models.face_identity import build_face_mobilenet, build_face_resnet  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
 from keras_uncover.weights import save_preset  # noqa: E402
 
 FEW = (3, 5)  # reference chips that the tests get: two of SelfishGene/SFHQ-dataset (MIT)
@@ -154,7 +160,7 @@ def convert(path, folder):
     config = {"format": 1, "kind": model.name, "name": name, "arch": {}, **source.facts}
     config["source_sha256"] = source.sha256
     save_preset(model, folder, config, half=source.half, packed=source.packed)
-    print(f"{folder}: {model.name}, {model.count_params()} parameters")
+    print(for_stdout(f"{folder}: {model.name}, {model.count_params()} parameters"))
 
 
 def write_reference(path, output):
@@ -165,11 +171,14 @@ def write_reference(path, output):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("arrays", help="the published .npz, or with --reference the one of reference answers")
     parser.add_argument("output", help="folder of the preset, or with --reference the .npz for the tests")
     parser.add_argument("--reference", action="store_true", help="store reference chips instead of weights")
+    parser.add_argument("--overwrite", action="store_true", help="replace the .npz if it is there")
     options = parser.parse_args()
+    if options.reference:
+        check_or_exit(parser, [options.output, f"{options.output}.npz"], options.overwrite)
     (write_reference if options.reference else convert)(options.arrays, options.output)
 
 

@@ -8,21 +8,27 @@ The first writes the two preset folders. The second asks the original networks, 
 crops of the given photos and stores crops and answers for the tests.
 """
 
-import argparse
 import hashlib
 import io
 import os
 import sys
 import zipfile
 
-import keras
-import numpy as np
-from PIL import Image
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("convert_face_landmarker.py")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
 from keras_uncover.models.face_detector import build_face_detector  # noqa: E402
 from keras_uncover.models.face_mesh import build_face_mesh  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
 from keras_uncover.weights import save_preset  # noqa: E402
 
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -158,7 +164,7 @@ def write_reference(members, photos, path):
         path, crops=crops, regressors=regressors, logits=detector["logits"][:, :, 0],
         points=points.reshape(-1, 478, 3), presence_logit=mesh["presence_logit"].reshape(-1),
     )
-    print(f"{path}: best logits {detector['logits'].max(axis=(1, 2))}, presence {mesh['presence_logit'].ravel()}")
+    print(for_stdout(f"{path}: best logits {detector['logits'].max(axis=(1, 2))}, presence {mesh['presence_logit'].ravel()}"))
 
 
 def _middle_square(width, height):
@@ -168,16 +174,19 @@ def _middle_square(width, height):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("task", help="MediaPipe's face_landmarker.task")
     parser.add_argument("presets", nargs="?", help="folder that gets face_detector/ and face_mesh/")
     parser.add_argument("--reference", help="write crops and TFLite's answers to this .npz")
     parser.add_argument("--photos", nargs="+", default=[], help="portraits for --reference")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     options = parser.parse_args()
     if not options.presets and not options.reference:
         parser.error("give a folder for the presets, or --reference with --photos")
     if options.reference and not options.photos:
         parser.error("--reference needs --photos")
+    if options.reference:
+        check_or_exit(parser, [options.reference, f"{options.reference}.npz"], options.overwrite)
     members = read_task(options.task)
     if options.presets:
         convert(members, options.presets)

@@ -10,20 +10,26 @@ trained on: ``python train_keras.py SHARDS runs/small --init runs/start``.
 
 import argparse
 
-import keras
-import numpy as np
-from keras import ops
+from keras_uncover.backend import settle_or_exit
 
-from keras_uncover.config import model_config
-from keras_uncover.geometry import fit_affine, transform_points
-from keras_uncover.mesh import mirror_points
-from keras_uncover.models.geometry import RANK, TEXTURE
-from keras_uncover.presets import build_model
-from keras_uncover.shape_layers import face_pixels
-from keras_uncover.shapes import describe_shapes
-from keras_uncover.training import run_config, start_from
-from keras_uncover.weights import FACE_MESH_ANSWER, save_preset
-from pipelines.pairs import fixed_swaps, read_people
+if __name__ == "__main__":
+    settle_or_exit("fit_geometry.py")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import ops  # noqa: E402
+
+from keras_uncover.config import model_config  # noqa: E402
+from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
+from keras_uncover.geometry import fit_affine, transform_points  # noqa: E402
+from keras_uncover.mesh import mirror_points  # noqa: E402
+from keras_uncover.models.geometry import RANK, TEXTURE  # noqa: E402
+from keras_uncover.presets import build_model  # noqa: E402
+from keras_uncover.shape_layers import face_pixels  # noqa: E402
+from keras_uncover.shapes import describe_shapes  # noqa: E402
+from keras_uncover.training import run_config, start_from  # noqa: E402
+from keras_uncover.weights import FACE_MESH_ANSWER, save_preset  # noqa: E402
+from pipelines.pairs import fixed_swaps, read_people  # noqa: E402
 
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)  # times the mean squared length of a row of features
 FAMILIES = ("mesh", "affine")
@@ -130,7 +136,7 @@ def fit_texture(model, examples):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("out", help="new folder, as --init takes it")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
@@ -148,7 +154,7 @@ def main():
     fit_layer(model, "shape_known", "shape_donor_linear", examples, "donor_shape")
     fit_texture(model, examples)
     save_preset(model, options.out, run_config("reconstruct", config, options.preset, vars(options)), half=False)
-    print(f"{options.out}: {config.name}")
+    print(for_stdout(f"{options.out}: {config.name}"))
 
 
 if __name__ == "__main__":

@@ -13,14 +13,22 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from keras import ops
 
-from keras_uncover.faces import FaceFinder
-from keras_uncover.geometry import cut_crops, invert_transform, sample, transform_points
-from keras_uncover.images import decode_image, read_bytes
-from keras_uncover.mesh import VERTICES, crop_transform, unwrap_texture, uv_map
-from keras_uncover.swaps import PLAIN_DRAWS, make_swaps
-from keras_uncover.uncoverer import align_faces
+from keras_uncover.backend import settle_or_exit
+
+if __name__ == "__main__":
+    settle_or_exit("make_examples.py")
+
+from keras import ops  # noqa: E402
+
+from keras_uncover.escapes import Parser  # noqa: E402
+from keras_uncover.faces import FaceFinder  # noqa: E402
+from keras_uncover.geometry import cut_crops, invert_transform, sample, transform_points  # noqa: E402
+from keras_uncover.images import decode_image, read_bytes  # noqa: E402
+from keras_uncover.mesh import VERTICES, crop_transform, unwrap_texture, uv_map  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
+from keras_uncover.swaps import PLAIN_DRAWS, make_swaps  # noqa: E402
+from keras_uncover.uncoverer import align_faces  # noqa: E402
 
 SIZE = 256
 FAMILIES = ("mesh", "mesh", "mesh", "affine")
@@ -68,11 +76,13 @@ def write_jpeg(path, image):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     arguments = parser.parse_args()
+    check_or_exit(parser, arguments.out.rglob("*.jpg"), arguments.overwrite)
     finder = FaceFinder()
     targets, donors, genuine = draw_people(arguments.faces, arguments.seed)
     rng = np.random.default_rng(arguments.seed)

@@ -9,9 +9,16 @@ import argparse
 
 import numpy as np
 
-from keras_uncover.mesh import mirror_points
-from keras_uncover.shapes import SHAPE  # leaves a quarter of a per cent of the variance
-from pipelines.pairs import read_people
+from keras_uncover.backend import settle_or_exit
+
+if __name__ == "__main__":
+    settle_or_exit("make_face_shapes.py")
+
+from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
+from keras_uncover.mesh import mirror_points  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
+from keras_uncover.shapes import SHAPE  # leaves a quarter of a per cent of the variance  # noqa: E402
+from pipelines.pairs import read_people  # noqa: E402
 
 
 def principal_shapes(points, count):
@@ -27,16 +34,18 @@ def principal_shapes(points, count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("out")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     options = parser.parse_args()
+    check_or_exit(parser, [options.out], options.overwrite)
     points = read_people(options.shards, "train", keys=("person", "points"))["points"][:, :468]
     both = np.concatenate([points, np.concatenate([mirror_points(points[..., :2]), points[:, :, 2:]], -1)])
     mean, directions = principal_shapes(both[..., :2], SHAPE)
     depth = both[..., 2].mean(0).astype("float32")
     np.savez_compressed(options.out, mean=mean, depth=depth, directions=directions)
-    print(f"{options.out}: {len(points)} people, {SHAPE} directions")
+    print(for_stdout(f"{options.out}: {len(points)} people, {SHAPE} directions"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_uncover.geometry import ANCHORS
+from keras_uncover.backend import settle_or_exit
+
+if __name__ == "__main__":
+    settle_or_exit("make_mean_mesh.py")
+
+from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
+from keras_uncover.geometry import ANCHORS  # noqa: E402
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
 
 HULL_WIDTH = 0.65  # of the crop: tight enough that four in five portraits need no invented border
 HULL_CENTRE = (0.5, 0.54)
@@ -90,11 +97,13 @@ def mean_shape(points, mirror):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", type=Path)
     parser.add_argument("faces", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     arguments = parser.parse_args()
+    check_or_exit(parser, [arguments.out], arguments.overwrite)
     vertices, triangles = read_canonical(arguments.task)
     mirror = mirror_index(vertices)
     with open(arguments.faces / "faces.csv", newline="") as table:
@@ -104,7 +113,7 @@ def main():
     points = mean_shape(marks["points"][keep, : len(vertices)].astype("float64"), mirror)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(arguments.out, points=points, triangles=triangles, mirror=mirror)
-    print(f"{arguments.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles")
+    print(for_stdout(f"{arguments.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles"))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="a new folder")
     try:
-        print(f"{make_space(parser.parse_args().folder)}: push it to a Space with the SDK Gradio")
+        print(f"{str(make_space(parser.parse_args().folder))!r}: push it to a Space with the SDK Gradio")
     except FileExistsError as error:
-        print(error, file=sys.stderr)
+        print(ascii(str(error))[1:-1], file=sys.stderr)  # no name reaches the terminal raw
         return 1
     return 0
 

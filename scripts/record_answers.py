@@ -14,13 +14,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("record_answers.py")
+
+from keras_uncover.escapes import Parser  # noqa: E402
 from keras_uncover.recorded import record_answers  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="NAME")
     for name in parser.parse_args().names:
         path = RESULTS / f"evaluate_{name}.json"

@@ -12,13 +12,19 @@ genuine photos exceeds. The result ships by ``scripts/ship_preset.py``.
 import argparse
 import itertools
 
-import keras
-import numpy as np
+from keras_uncover.backend import settle_or_exit
 
-from keras_uncover.judge import Judge, distance
-from keras_uncover.presets import build_from_folder
-from keras_uncover.weights import save_preset
-from pipelines.pairs import POSTS, fixed_swaps, genuine_photos, read_people
+if __name__ == "__main__":
+    settle_or_exit("settle_preset.py")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from keras_uncover.escapes import Parser  # noqa: E402
+from keras_uncover.judge import Judge, distance  # noqa: E402
+from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.weights import save_preset  # noqa: E402
+from pipelines.pairs import POSTS, fixed_swaps, genuine_photos, read_people  # noqa: E402
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FAMILIES = ("mesh", "affine")
@@ -64,7 +70,7 @@ def settle_mask(model, people, rate):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("shards")
     parser.add_argument("out", help="new preset folder")

@@ -17,11 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("ship_preset.py")
+
 import tensorflow_datasets as tfds  # noqa: E402
 
 from evaluate_keras import calibrate, evaluate  # noqa: E402
 from keras_uncover import report_text  # noqa: E402
 from keras_uncover.calibrated import describe_calibration  # noqa: E402
+from keras_uncover.escapes import Parser  # noqa: E402
 from keras_uncover.families import leave_out  # noqa: E402
 from keras_uncover.presets import build_from_folder  # noqa: E402
 from keras_uncover.recorded import record_answers  # noqa: E402
@@ -106,7 +112,7 @@ in both roles.{JUDGED if numbers["judge"] else ""}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run folder; - to measure the shipped preset again")
     parser.add_argument("name")
     parser.add_argument("shards")

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from keras_uncover.demo import load_preset, serve
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples" / "fake_1.jpg"
@@ -39,12 +41,14 @@ def take(path, preset):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", help="JPEG to write")
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     arguments = parser.parse_args()
+    check_or_exit(parser, [arguments.picture], arguments.overwrite)
     take(arguments.picture, arguments.preset)
-    print(f"{arguments.picture}: written; look at it")
+    print(for_stdout(f"{arguments.picture}: written; look at it"))
 
 
 if __name__ == "__main__":

@@ -21,11 +21,24 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2  # noqa: E402
+
+from keras_uncover.backend import settle_or_exit  # noqa: E402
+
+if __name__ == "__main__":
+    settle_or_exit("train_autoencoder.py")
+
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from keras_uncover.models.autoencoder import ARCH, KIND, build_autoencoder, load_autoencoder  # noqa: E402
+from keras_uncover.escapes import Parser  # noqa: E402
+from keras_uncover.models.autoencoder import (  # noqa: E402
+    ARCH,
+    KIND,
+    build_autoencoder,
+    load_autoencoder,
+)
+from keras_uncover.overwriting import check_or_exit  # noqa: E402
 from keras_uncover.weights import save_preset  # noqa: E402
 from pipelines.read import read_records  # noqa: E402
 
@@ -129,13 +142,15 @@ parameters, stored as float16. Licence: MIT.
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=5.0, help="of training (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     options = parser.parse_args()
+    check_or_exit(parser, [options.folder / "card.md"], options.overwrite)
     keras.utils.set_random_seed(options.seed)
     crops = read_crops(options.shards, "train")
     size = crops.shape[1]

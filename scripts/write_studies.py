@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from keras_uncover.escapes import Parser  # noqa: E402
 from keras_uncover.report_text import number, to_markdown  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -103,7 +104,7 @@ def put_in(card, section):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of a preset that ships")
     parser.add_argument("--check", action="store_true", help="write nothing, only say whether the card has the tables")
     options = parser.parse_args(arguments)

@@ -7,6 +7,7 @@ from keras_uncover.commands.common import (
     REFUSED,
     WEIGHTS,
     add_command,
+    add_overwrite,
     add_preset,
     add_threshold,
     check_writable,
@@ -16,7 +17,8 @@ from keras_uncover.commands.common import (
     whole,
 )
 from keras_uncover.escapes import to_json
-from keras_uncover.inputs import PHOTO_SUFFIXES, InputError, collect_photos
+from keras_uncover.headers import PHOTO_SUFFIXES
+from keras_uncover.inputs import InputError, collect_photos
 
 EXAMPLE = "  keras-uncover match examples/fake_1.jpg --gallery examples/truth\n"
 
@@ -45,6 +47,7 @@ def add(commands):
     )
     parser.add_argument("--figure", metavar="FILE.png", help="draw the ranking")
     parser.add_argument("--json", action="store_true", help="write one JSON object to stdout")
+    add_overwrite(parser)
     add_preset(parser)
     add_threshold(parser)
     parser.set_defaults(run=run, fail=parser.error)
@@ -55,11 +58,12 @@ def run(arguments):
     if arguments.figure is not None:
         if not arguments.figure.lower().endswith(".png"):
             arguments.fail(f"--figure is a PNG; received {arguments.figure!r}. End it in .png")
-        check_writable(arguments, "figure")
     try:
         photos = collect_photos(arguments.gallery).photos
     except InputError as error:
         arguments.fail(f"--gallery: {error}")
+    if arguments.figure is not None:
+        check_writable(arguments, "figure", [arguments.photo, *photos])
     from keras_uncover.weights import WeightsError
 
     try:
