@@ -275,7 +275,7 @@ def test_bad_weights_are_4_and_an_older_csv_stays(monkeypatch, capsys):
 
     monkeypatch.setattr(predict, "load_uncoverer", load)
     photo("a.png")
-    Path("old.csv").write_text("kept")
+    Path("old.csv").write_text(kept := ",".join(CSV_HEADER) + "\nkept\n")
     assert run("a.png", "--preset", "huge", "--csv", "old.csv") == 4
     out, err = capsys.readouterr()
     assert out == "" and "Received: huge. Choose another." in err
