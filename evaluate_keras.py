@@ -24,21 +24,22 @@ from keras_uncover.backend import settle, settle_or_exit  # noqa: E402
 if __name__ == "__main__":
     settle_or_exit("evaluate_keras.py")
 
-from keras_uncover import costs, evaluation, report, report_text  # noqa: E402
-from keras_uncover.baselines import TRAINED, TrainFaces  # noqa: E402
-from keras_uncover.calibrated import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.gallery import Gallery  # noqa: E402
-from keras_uncover.judge import Judge  # noqa: E402
+from keras_uncover.evaluation import cost as costs  # noqa: E402
+from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
+from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
+from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
+from keras_uncover.faces.identity import Judge  # noqa: E402
+from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.inference.scores import count_scores  # noqa: E402
+from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
 from keras_uncover.overwriting import WRITTEN_BY, OverwriteError, check_output  # noqa: E402
-from keras_uncover.progress import Progress  # noqa: E402
-from keras_uncover.robustness import conditions, damage_batch  # noqa: E402
-from keras_uncover.scores import count_scores  # noqa: E402
-from keras_uncover.swaps import FAMILIES  # noqa: E402
-from keras_uncover.uncoverer import Uncoverer  # noqa: E402
-from keras_uncover.weights import WeightsError  # noqa: E402
-from pipelines.pairs import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+from keras_uncover.presets.weights import WeightsError  # noqa: E402
+from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
+from keras_uncover.terminal import Progress  # noqa: E402
+from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
@@ -64,7 +65,7 @@ def parse_arguments(arguments=None):
         if options.json:
             check_output(options.json, overwrite=options.overwrite, replaced=False)
         if options.figures:
-            from keras_uncover.paper_figures import check_figures  # It imports matplotlib.
+            from keras_uncover.evaluation.paper_figures import check_figures  # It imports matplotlib.
 
             check_figures(options.figures, options.overwrite)
     except OverwriteError as error:
@@ -104,10 +105,10 @@ class Setting:
         """Batches of everybody's own photo, under each of some post-processing draws."""
         return (batch for number in numbers for batch in genuine_photos(self.people, self.seed, number))
 
-    def score(self, batches, words, score=evaluation.score_fakes, **options):
+    def score(self, batches, words, score=scoring.score_fakes, **options):
         """Rows of all batches."""
         batches = self.progress.follow(batches, words)
-        return evaluation.join(score(self.uncoverer, batch, **options) for batch in batches)
+        return scoring.join(score(self.uncoverer, batch, **options) for batch in batches)
 
 
 def prepare(model, shards, split, pairs, seed, calibrated=True):
@@ -140,7 +141,7 @@ def make_bench(setting, train):
     except ValueError as error:
         setting.progress.warn(f"the baselines {', '.join(TRAINED)} are null: {error}")
     setting.progress.say("judge, gallery and baselines: ready")
-    return evaluation.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
+    return scoring.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
 
 
 def detection_rows(setting):
@@ -149,7 +150,7 @@ def detection_rows(setting):
     Returns: dict of ``p_fake``, ``person`` and ``donor_person``, the last empty for genuine photos.
     """
     batches = [*setting.photos(range(POSTS)), *(b for f in setting.mixed for b in setting.fakes(f, post_processed=True))]
-    return setting.score(batches, "detection", evaluation.score_detection)
+    return setting.score(batches, "detection", scoring.score_detection)
 
 
 def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
@@ -173,8 +174,8 @@ def measure_families(setting, genuine, bench):
     fakes = {name: setting.score(setting.fakes(name, **options), name, bench=bench) for name in setting.families}
     numbers = {name: report.family_numbers(genuine, rows) for name, rows in fakes.items()}
     if "resynth" in fakes:
-        painted = (evaluation.own_genuine(batch) for batch in setting.fakes("resynth", **options))
-        painted = setting.score(painted, "genuine photos, painted again", evaluation.score_genuine)
+        painted = (scoring.own_genuine(batch) for batch in setting.fakes("resynth", **options))
+        painted = setting.score(painted, "genuine photos, painted again", scoring.score_genuine)
         numbers["resynth"]["detection_against_painted"] = report.detection(painted, fakes["resynth"])
     return fakes, numbers
 
@@ -196,7 +197,7 @@ def measure_robustness(setting, fakes):
     numbers = {}
     for name, condition in conditions().items():
         photos = (damage_batch(batch, *condition, setting.seed) for batch in setting.photos())
-        genuine = setting.score(photos, f"{name}, genuine", evaluation.score_genuine)
+        genuine = setting.score(photos, f"{name}, genuine", scoring.score_genuine)
         hurt = (damage_batch(batch, *condition, setting.seed) for batch in fakes)
         numbers[name] = report.condition_numbers(genuine, setting.score(hurt, f"{name}, fakes"))
     return numbers
@@ -209,13 +210,13 @@ def evaluate(model, shards, split="test", train=None, pairs=None, seed=1, figure
     reconstructs = uncoverer.config["kind"] == "reconstructor"
     cost = costs.measure_cost(uncoverer, people["crop"])
     bench = make_bench(setting, train or shards) if reconstructs else None
-    genuine = setting.score(setting.photos(range(POSTS)), "genuine photos", evaluation.score_genuine)
+    genuine = setting.score(setting.photos(range(POSTS)), "genuine photos", scoring.score_genuine)
     fakes, families = measure_families(setting, genuine, bench)
-    headline = evaluation.join_common(fakes[name] for name in setting.mixed)
+    headline = scoring.join_common(fakes[name] for name in setting.mixed)
     one_each = list(setting.fakes(setting.mixed))
     reswap = None
     if reconstructs:
-        rows = setting.score([*setting.photos(), *one_each], "re-swap", evaluation.score_reswap)
+        rows = setting.score([*setting.photos(), *one_each], "re-swap", scoring.score_reswap)
         reswap = report.reswap_numbers(rows)
     numbers = {
         "model": uncoverer.name,
@@ -247,9 +248,10 @@ def evaluate(model, shards, split="test", train=None, pairs=None, seed=1, figure
 def draw_figures(folder, setting, bench, numbers, genuine, fakes):
     """Draw curves and tables, and for a reconstructor examples: the best, the median and the worst, made once more."""
     # Import matplotlib, which numbers alone do without.
-    from keras_uncover import condition_figures, detection_figures, evaluation_figures, examples
+    from keras_uncover.evaluation import condition_figures, detection_figures, examples
+    from keras_uncover.evaluation import figures as evaluation_figures
 
-    headline, uncoverer = evaluation.join_common(fakes[name] for name in setting.mixed), setting.uncoverer
+    headline, uncoverer = scoring.join_common(fakes[name] for name in setting.mixed), setting.uncoverer
     detection_figures.save_detection(folder, numbers, genuine, headline, uncoverer.threshold, uncoverer.band)
     condition_figures.save_robustness(folder, numbers)
     condition_figures.save_families(folder, numbers)
@@ -272,7 +274,7 @@ def main(arguments=None):
     del options["overwrite"]
     if rate is None:
         numbers = evaluate(**options)
-        print("\n".join(report_text.describe(numbers)))
+        print("\n".join(tables.describe(numbers)))
     else:
         numbers = calibrate(rate=rate, **{key: options[key] for key in ("model", "shards", "split", "pairs", "seed")})
         print(describe_calibration(numbers))

@@ -28,11 +28,13 @@ if __name__ == "__main__":
 
 import keras  # noqa: E402
 
-from keras_uncover import compiling, config, run_folder, strategies, training  # noqa: E402
 from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
-from keras_uncover.families import FAMILIES, leave_out  # noqa: E402
-from keras_uncover.feature_losses import load_face_losses  # noqa: E402
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
+from keras_uncover.models import config  # noqa: E402
+from keras_uncover.swaps.families import FAMILIES, leave_out  # noqa: E402
+from keras_uncover.training import compiling, run_folder, setup  # noqa: E402
+from keras_uncover.training import strategy as strategies
+from keras_uncover.training.face_losses import load_face_losses  # noqa: E402
 
 
 def parse_arguments(arguments=None):
@@ -167,13 +169,13 @@ def build(options, plan, batch=None):
     with which its losses and metrics are made ready, too.
     """
     keras.config.set_dtype_policy(options.precision)
-    training.seed_everything(options.seed)
-    model = training.build_model(options.task, config.model_config(options.preset))
+    setup.seed_everything(options.seed)
+    model = setup.build_model(options.task, config.model_config(options.preset))
     if options.init and not options.resume:
-        training.start_from(model, options.init)
+        setup.start_from(model, options.init)
     how = {"jit_compile": {"auto": "auto", "on": True, "off": False}[options.xla]}
     how.update(steps_per_execution=plan.per_call)
-    training.freeze_layers(model, options.freeze)
+    setup.freeze_layers(model, options.freeze)
     faces = load_face_losses(options.identity, options.perceptual, options.identity_weight)
     weights = compiling.read_weights(options.weigh, options.task)
     compiling.compile_model(model, options.task, plan.steps, options.learning_rate, faces, weights, **how)
@@ -184,17 +186,17 @@ def build(options, plan, batch=None):
 def train(model, options, plan, note, data, folder):
     """Fit from a checkpoint, or from the beginning. folder: of the run, or any new one on hosts but the first."""
     open_split, batches, validation = data
-    training.resume_state(model, options.run, note)
-    settings = training.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
+    setup.resume_state(model, options.run, note)
+    settings = setup.run_config(options.task, config.model_config(options.preset), folder.name, vars(options))
     if options.host:
-        writing = training.following_callbacks(folder, settings, note, plan)
+        writing = setup.following_callbacks(folder, settings, note, plan)
     else:
         # Several hosts would all have to draw: a network that is spread over them answers only when all ask.
-        samples = training.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
-        writing = training.writing_callbacks(folder, settings, note, plan, samples)
+        samples = setup.first_batch(validation) if options.task == "reconstruct" and options.hosts is None else None
+        writing = setup.writing_callbacks(folder, settings, note, plan, samples)
 
     def batch_at(step):
-        return training.first_batch(open_split("train", step))
+        return setup.first_batch(open_split("train", step))
 
     if note["step"] < plan.steps:
         model.fit(
@@ -204,14 +206,14 @@ def train(model, options, plan, note, data, folder):
             epochs=plan.epochs,
             steps_per_epoch=plan.per_epoch,
             shuffle=False,  # the data are; Keras would warn that it cannot
-            callbacks=training.callbacks(plan, batch_at, None if options.host else folder, writing),
+            callbacks=setup.callbacks(plan, batch_at, None if options.host else folder, writing),
         )
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
     settle()
-    plan = training.Plan.of(
+    plan = setup.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,
         batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
     )
@@ -221,7 +223,7 @@ def main(arguments=None):
     strategies.check_replicas(options, replicas)
     data = {name: getattr(options, name) for name in ("shards", "swap_pairs")}
     prints = {name: fingerprint_data(path) for name, path in data.items() if path}
-    note = training.find_note(options.run) if options.resume else training.BEGINNING
+    note = setup.find_note(options.run) if options.resume else setup.BEGINNING
     open_split = choose_data(options)
     data = open_split, open_split("train", note["step"]), open_split("validation")
     # Replicas and JAX make ready by themselves.
@@ -242,5 +244,5 @@ def main(arguments=None):
 if __name__ == "__main__":
     try:
         main()
-    except training.ERRORS as error:
+    except setup.ERRORS as error:
         raise SystemExit(escape(f"train_keras.py: {error}")) from None

@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import evaluate_keras  # noqa: E402
-from keras_uncover import evaluation, report  # noqa: E402
-from keras_uncover.families import FAMILIES  # noqa: E402
-from pipelines.pairs import POSTS  # noqa: E402
+from keras_uncover.evaluation import report, scoring  # noqa: E402
+from keras_uncover.swaps.families import FAMILIES  # noqa: E402
+from pipelines.fixed_swaps import POSTS  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "ablations.json"
 # Name: what is changed, as arguments of train_keras.py.
@@ -83,9 +83,9 @@ def measure(run, shards):
     setting = evaluate_keras.prepare(str(run), shards, "validation", None, 1)
     reconstructs = setting.uncoverer.config["kind"] == "reconstructor"
     bench = evaluate_keras.make_bench(setting, shards) if reconstructs else None
-    genuine = setting.score(setting.photos(range(POSTS)), "genuine photos", evaluation.score_genuine)
+    genuine = setting.score(setting.photos(range(POSTS)), "genuine photos", scoring.score_genuine)
     fakes, families = evaluate_keras.measure_families(setting, genuine, bench)
-    whole = report.family_numbers(genuine, evaluation.join_common(fakes[name] for name in setting.mixed))
+    whole = report.family_numbers(genuine, scoring.join_common(fakes[name] for name in setting.mixed))
     numbers = {"auc": whole["detection"]["auc"]}
     numbers.update({f"auc_{name}": family["detection"]["auc"] for name, family in families.items()})
     if reconstructs:

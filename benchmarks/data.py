@@ -32,7 +32,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from keras_uncover import compiling, config, training  # noqa: E402
+from keras_uncover.models import config  # noqa: E402
+from keras_uncover.training import compiling, setup  # noqa: E402
 from pipelines.load import load  # noqa: E402
 from pipelines.order import shuffle_numbers  # noqa: E402
 from pipelines.read import PORTRAIT, read_records  # noqa: E402
@@ -138,8 +139,8 @@ def list_rows(options, folder, paths, size):
 
 def make_network(preset, size):
     """A reconstructor as ``train_keras.py`` trains it, for crops of this size."""
-    training.seed_everything(0)
-    model = training.build_model("reconstruct", dataclasses.replace(config.model_config(preset), size=size))
+    setup.seed_everything(0)
+    model = setup.build_model("reconstruct", dataclasses.replace(config.model_config(preset), size=size))
     compiling.compile_model(model, "reconstruct", 1000, 1e-3)
     return model
 

@@ -20,8 +20,8 @@ from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from keras_uncover.detections import EYE_LEFT, EYE_RIGHT  # noqa: E402
-from keras_uncover.faces import FaceFinder  # noqa: E402
+from keras_uncover.faces.detection import EYE_LEFT, EYE_RIGHT  # noqa: E402
+from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 
 
 def read_reference(folder):

@@ -19,13 +19,14 @@ from keras import ops
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from keras_uncover import augment, calibration, statistics  # noqa: E402
-from keras_uncover.jpeg import jpeg  # noqa: E402
-from keras_uncover.judge import SAME_PERSON, Judge, distance  # noqa: E402
-from keras_uncover.mesh import mean_mesh  # noqa: E402
+from keras_uncover.evaluation import calibration, ranking  # noqa: E402
+from keras_uncover.faces.identity import SAME_PERSON, Judge, distance  # noqa: E402
+from keras_uncover.ops.jpeg import jpeg  # noqa: E402
+from keras_uncover.ops.mesh import mean_mesh  # noqa: E402
 from keras_uncover.presets import preset_folder  # noqa: E402
-from keras_uncover.weights import WEIGHTS, load_verified, read_manifest, save_config  # noqa: E402
-from pipelines.pairs import read_people  # noqa: E402
+from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config  # noqa: E402
+from keras_uncover.swaps import augment  # noqa: E402
+from pipelines.fixed_swaps import read_people  # noqa: E402
 
 
 def alter(crops, points, seed):
@@ -70,8 +71,8 @@ def rates_at_mark(descriptors, altered, people):
     """
     apart, count = distance(descriptors[:, None], altered[None]), len(people)
     first, second = np.nonzero(~np.eye(count, dtype=bool))
-    pairs = statistics.draw_people(people[first], people[second])
-    own = statistics.draw_people(people)
+    pairs = ranking.draw_people(people[first], people[second])
+    own = ranking.draw_people(people)
     return {
         "others_within": calibration.rate_with_interval(apart[first, second] < SAME_PERSON, pairs, count),
         "own_beyond": calibration.rate_with_interval(np.diag(apart) >= SAME_PERSON, own, count),

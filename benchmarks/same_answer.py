@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from export import saved_model  # noqa: E402
-from export.versions import versions  # noqa: E402
+from export.serving.versions import versions  # noqa: E402
 from keras_uncover import Uncoverer  # noqa: E402
-from keras_uncover.images import decode_image  # noqa: E402
-from keras_uncover.inputs import PHOTO_SUFFIXES  # noqa: E402
+from keras_uncover.cli.inputs import PHOTO_SUFFIXES  # noqa: E402
+from keras_uncover.images.decode import decode_image  # noqa: E402
 
 KINDS = ("target", "donor", "mask", "reswap")
 READER = """
@@ -91,7 +91,7 @@ def read_lines(lines, out):
 
 def read_written(path):
     """The picture inside a marked file, without its caption."""
-    from keras_uncover.marks import read_mark
+    from keras_uncover.images.provenance import read_mark
 
     place = read_mark(path)["picture"]
     pixels = decode_image(path.read_bytes())
@@ -153,7 +153,7 @@ def main():
         expected = ask_python(options.preset, photos)
         doors = {"saved_model": compare(expected, ask_saved_model(version.resolve(), photos, work))}
         doors["command_line"] = compare(expected, ask_command(options.preset, photos, work / "command"))
-        server = subprocess.Popen([sys.executable, ROOT / "tests" / "model_server.py", served, "--name",
+        server = subprocess.Popen([sys.executable, ROOT / "tests" / "support" / "model_server.py", served, "--name",
                                    saved_model.NAME], stdout=subprocess.PIPE, text=True)
         try:
             ports = json.loads(server.stdout.readline())

@@ -46,10 +46,10 @@ def open_saved_model(served):
 
 def open_server(served, door):
     """The stand-in server, warm-up included, and a client in this process."""
-    from export.doors import GrpcDoor, RestDoor
+    from export.servers import GrpcDoor, RestDoor
     from export.signatures import NONE
 
-    server = subprocess.Popen([sys.executable, str(ROOT / "tests" / "model_server.py"), str(served)],
+    server = subprocess.Popen([sys.executable, str(ROOT / "tests" / "support" / "model_server.py"), str(served)],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     said = json.loads(server.stdout.readline())
     if door == "grpc":
@@ -108,10 +108,12 @@ def measure_parts(served, door):
     """Milliseconds of each step of the graph for one photo, a fake one, where every step is taken."""
     import tensorflow as tf
 
-    from export import answer, decode, find, pictures, signatures
-    from keras_uncover.detections import region_of_detection
-    from keras_uncover.faces import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces
-    from keras_uncover.uncoverer import align_points
+    from export import signatures
+    from export.graph import answers as answer
+    from export.graph import decode, faces, pictures
+    from keras_uncover.faces.detection import region_of_detection
+    from keras_uncover.faces.finder import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces
+    from keras_uncover.inference.uncoverer import align_points
 
     model = signatures.Served(str(newest(served) / "assets.extra" / "preset"))
     uncoverer, finder = model.uncoverer, model.uncoverer.finder
@@ -125,7 +127,7 @@ def measure_parts(served, door):
     def reswap(crops, points):
         outputs = uncoverer.model(crops, training=False)
         batch = {name: tf.clip_by_value(outputs[name], 0, 1) for name in ("target", "donor")}
-        donor_points, _ = find.find_in_crops(batch["donor"], finder.mesh)
+        donor_points, _ = faces.find_in_crops(batch["donor"], finder.mesh)
         batch |= {"crop": crops, "mask": outputs["mask"], "points": points}
         return uncoverer.reswap({**batch, "donor_points": donor_points / uncoverer.size}, training=False)
 
@@ -134,12 +136,12 @@ def measure_parts(served, door):
 
     data = tf.constant(EXAMPLES[0].read_bytes())
     photo = decode.decode_photo(data)[0]
-    _, points = find.find_faces(photo, finder.detector, finder.mesh)
+    _, points = faces.find_faces(photo, finder.detector, finder.mesh)
     crops, unit = align_points(photo, points[:1], uncoverer.size)
     steps = {
         "decode": (decode.decode_photo, (data,)),
         "find: letterboxes, detector, suppression": (detect, (photo,)),
-        "mesh": (lambda photo, regions: find.look_at_regions(photo, regions, finder.mesh), (photo, detect(photo))),
+        "mesh": (lambda photo, regions: faces.look_at_regions(photo, regions, finder.mesh), (photo, detect(photo))),
         "align": (lambda photo, points: align_points(photo, points, uncoverer.size), (photo, points[:1])),
         "network": (lambda crops: uncoverer.model(crops, training=False), (crops,)),
         "network, donor's mesh and re-swap": (reswap, (crops, unit)),

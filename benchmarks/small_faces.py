@@ -19,8 +19,8 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from keras_uncover.faces import FaceFinder  # noqa: E402
-from keras_uncover.images import decode_image, read_bytes  # noqa: E402
+from keras_uncover.faces.finder import FaceFinder  # noqa: E402
+from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1200
 SHARES = (0.15, 0.1, 0.075, 0.05, 0.035)  # a face's width over the picture's

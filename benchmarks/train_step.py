@@ -21,7 +21,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 USUAL = dict(backend="tensorflow", precision="float32", replicas=1, xla=False, per_call=1, data=False)
 WAYS = {
@@ -81,8 +81,8 @@ def build(row, task):
     from made_up_batches import for_task, make_batch
 
     import train_keras
-    from keras_uncover.config import model_config
-    from keras_uncover.training import Plan
+    from keras_uncover.models.config import model_config
+    from keras_uncover.training.setup import Plan
 
     words = ["shards", "run", "--task", task, "--preset", row["preset"], "--batch-size", str(row["batch"]),
              "--precision", row["precision"], "--steps-per-execution", str(row["per_call"]),
@@ -152,9 +152,9 @@ def count_operations(row, task):
     import tensorflow as tf
     from made_up_batches import for_task, make_batch
 
-    from keras_uncover import compiling
-    from keras_uncover.config import model_config
+    from keras_uncover.models.config import model_config
     from keras_uncover.presets import build_model
+    from keras_uncover.training import compiling
 
     config = model_config(row["preset"])
     model = build_model(task, config)
@@ -193,7 +193,7 @@ def measure_limit(seconds=2.0):
 
 def measure_row(row, task, seconds, shards):
     """All numbers of one row."""
-    from keras_uncover.costs import peak_memory
+    from keras_uncover.evaluation.cost import peak_memory
 
     if row["replicas"] > 1:
         split_cpu(row["replicas"])
@@ -212,7 +212,7 @@ def measure_row(row, task, seconds, shards):
 
 def list_rows(options):
     """Name and description of every row that was asked for."""
-    from keras_uncover.config import model_config
+    from keras_uncover.models.config import model_config
 
     for preset in BATCH:
         for way, changed in WAYS.items():

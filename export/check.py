@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from export.answer import PICTURES
-from export.versions import ExportError
-from keras_uncover.images import decode_image
+from export.graph.answers import PICTURES
+from export.serving.versions import ExportError
+from keras_uncover.images.decode import decode_image
 
 # Largest differences: of scores, of a box in pixels of the photo, of the mean of a picture in levels of 255.
 SCORE, BOX, LEVEL = 1e-4, 0.05, 1.0

@@ -17,16 +17,16 @@ import argparse
 import sys
 import time
 
-from export.doors import GrpcDoor, RestDoor, ServerError
 from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, read_reply
-from keras_uncover import outputs
-from keras_uncover.answers import error_record, to_records
-from keras_uncover.console import Console, hushed_start
-from keras_uncover.endings import ended_by_term
+from export.servers import GrpcDoor, RestDoor, ServerError
+from keras_uncover.cli.console import Console, hushed_start
+from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
 from keras_uncover.escapes import Parser, escape
-from keras_uncover.images import ImageError, decode_image, read_bytes
-from keras_uncover.inputs import InputError, collect_photos, hash_file
+from keras_uncover.images.decode import ImageError, decode_image, read_bytes
+from keras_uncover.inference import outputs
+from keras_uncover.inference.answers import error_record, to_records
 from keras_uncover.overwriting import OverwriteError
+from keras_uncover.process import ended_by_term
 
 DONE, FAILED, REFUSED, SERVER = 0, 1, 3, 5
 MEBIBYTE = 2**20

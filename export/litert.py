@@ -6,7 +6,7 @@
 Three files: ``face_detector.tflite`` (a letterbox of 128 px to boxes), ``face_mesh.tflite`` (a face of 256 px to 478
 points) and ``verdict.tflite`` (an aligned crop to ``p_fake``, calibrated where the preset is; no decoder of the
 network is in it). What lies between them, decoding, suppression and alignment, has operations and free sizes that LiteRT has not:
-a program on the device does it, as ``keras_uncover.faces`` and ``keras_uncover.mesh`` describe. exit codes: 0 written,
+a program on the device does it, as ``keras_uncover.faces.finder`` and ``ops.mesh`` describe. exit codes: 0 written,
 1 not alike, 4 weights missing or altered.
 """
 
@@ -26,15 +26,15 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from export.extras import ROOT  # noqa: E402
+from export.serving.assets import ROOT  # noqa: E402
 from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
-from keras_uncover.faces import letterbox_matrices, letterboxes  # noqa: E402
-from keras_uncover.geometry import cut_crops  # noqa: E402
-from keras_uncover.images import decode_image  # noqa: E402
+from keras_uncover.faces.finder import letterbox_matrices, letterboxes  # noqa: E402
+from keras_uncover.images.decode import decode_image  # noqa: E402
+from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE  # noqa: E402
+from keras_uncover.ops.geometry import cut_crops  # noqa: E402
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
-from keras_uncover.uncoverer import Uncoverer  # noqa: E402
-from keras_uncover.weights import WeightsError  # noqa: E402
+from keras_uncover.presets.weights import WeightsError  # noqa: E402
 
 PHOTO = ROOT / "examples" / "fake_1.jpg"
 NAMES = ("face_detector", "face_mesh", "verdict")

@@ -4,7 +4,7 @@
     python -m export.onnx served/keras_uncover/1 crops.onnx
 
 Finding and aligning faces, verdict, re-swap and PNG are not in it: crops go in, as
-``keras_uncover.uncoverer.align_faces`` cuts them, and tensors come out. The other signatures cannot be written: ONNX
+``keras_uncover.inference.uncoverer`` cuts them, and tensors come out. The other signatures cannot be written: ONNX
 has no decoders of files. exit codes: 0 written and alike, 1 not.
 """
 
@@ -24,9 +24,9 @@ if __name__ == "__main__":
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from export.versions import ExportError  # noqa: E402
+from export.serving.versions import ExportError  # noqa: E402
 from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
-from keras_uncover.filters import resize_matrix  # noqa: E402
+from keras_uncover.ops.filters import resize_matrix  # noqa: E402
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
 
 SIGNATURE, OPSET = "crops", 18

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
-from export.doors import ServerError
-from keras_uncover.answers import FaceAnswer, Result
-from keras_uncover.images import ImageError, decode_image
+from export.servers import ServerError
+from keras_uncover.images.decode import ImageError, decode_image
+from keras_uncover.inference.answers import FaceAnswer, Result
 
 SIGNATURE = "faces"
 PICTURES = ("crop", "mask", "target", "donor", "reswap")

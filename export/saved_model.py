@@ -24,13 +24,13 @@ if __name__ == "__main__":
 import tensorflow as tf  # noqa: E402
 
 from export.check import check_version  # noqa: E402
-from export.extras import ROOT, copy_preset, write_record  # noqa: E402
+from export.serving.assets import ROOT, copy_preset, write_record  # noqa: E402
+from export.serving.versions import ExportError, choose_version, keep_highest, new_version  # noqa: E402
+from export.serving.warmup import write_warmup  # noqa: E402
 from export.signatures import Served  # noqa: E402
-from export.versions import ExportError, choose_version, keep_highest, new_version  # noqa: E402
-from export.warmup import write_warmup  # noqa: E402
-from keras_uncover.endings import ended_by_term  # noqa: E402
 from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
-from keras_uncover.weights import WeightsError  # noqa: E402
+from keras_uncover.presets.weights import WeightsError  # noqa: E402
+from keras_uncover.process import ended_by_term  # noqa: E402
 
 # One whose answer takes every step of the road, and one without a donor.
 PHOTOS = (ROOT / "examples" / "fake_1.jpg", ROOT / "examples" / "genuine_2.jpg")

@@ -19,14 +19,14 @@ import json
 import keras
 import tensorflow as tf
 
-from export.answer import NONE, add_note, answer_rows, warn_of_small, when_any
-from export.decode import decode_photo
-from export.find import POINTS, find_and_align, find_faces, find_in_crops, found_specs
-from keras_uncover.chips import cut_chips
-from keras_uncover.faces import MIN_PRESENCE
-from keras_uncover.judge import Judge
-from keras_uncover.mesh import VERTICES
-from keras_uncover.uncoverer import Uncoverer
+from export.graph.answers import NONE, add_note, answer_rows, warn_of_small, when_any
+from export.graph.decode import decode_photo
+from export.graph.faces import POINTS, find_and_align, find_faces, find_in_crops, found_specs
+from keras_uncover.faces.chips import cut_chips
+from keras_uncover.faces.finder import MIN_PRESENCE
+from keras_uncover.faces.identity import Judge
+from keras_uncover.inference.uncoverer import Uncoverer
+from keras_uncover.ops.mesh import VERTICES
 
 MAX_FACES = 8
 # Photos that are in memory at the same time, decoded, whatever the batch.

@@ -31,7 +31,7 @@ def pack(shards, path, splits=None, overwrite=False):
     """
     import tensorflow_datasets as tfds
 
-    from pipelines.folders import BuildError
+    from pipelines.build.folders import BuildError
 
     path = Path(path)
     if path.suffix != ".npz" or (path.exists() and not (overwrite and path.is_file())):
@@ -97,7 +97,7 @@ def main(argv=None):
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_args(argv)
-    from pipelines.folders import BuildError
+    from pipelines.build.folders import BuildError
 
     try:
         counts = pack(args.shards, args.bank, args.split, args.overwrite)

@@ -10,14 +10,14 @@ import math
 
 import tensorflow as tf
 
-from keras_uncover import swaps
 from keras_uncover.models.autoencoder import load_autoencoder
+from keras_uncover.swaps import synthesis
 from pipelines.make import DRAWS, choose_shares, make_batch
 from pipelines.mix import count_rows, divide_batch
 from pipelines.order import list_numbers, shuffle_numbers
 from pipelines.read import make_options
 from pipelines.records import open_records
-from pipelines.table import PAIR, PORTRAIT, check_count
+from pipelines.schema import PAIR, PORTRAIT, check_count
 
 APART = 1 << 40  # between seeds of what is drawn apart
 
@@ -141,7 +141,7 @@ def load(
         shares=choose_shares(shares, autoencoder),
         plain=plain,
         augment=augment,
-        stage=functools.partial(tf.function, jit_compile=True) if compiled else swaps.as_is,
+        stage=functools.partial(tf.function, jit_compile=True) if compiled else synthesis.as_is,
         resynthesise=load_autoencoder(autoencoder) if autoencoder else None,
         morph_share=morph_share,
     )

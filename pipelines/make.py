@@ -2,12 +2,12 @@
 
 from keras import ops
 
-from keras_uncover import augment as augmentation
-from keras_uncover import morphs, swaps
-from keras_uncover.families import SHARES
+from keras_uncover.swaps import augment as augmentation
+from keras_uncover.swaps import morphs, synthesis
+from keras_uncover.swaps.families import SHARES
 from pipelines.mix import add_genuine, choose_donors, join, ready_swap, to_example
 
-SWAP_DRAWS = swaps.DRAWS + morphs.DRAWS
+SWAP_DRAWS = synthesis.DRAWS + morphs.DRAWS
 DRAWS = SWAP_DRAWS + augmentation.DRAWS  # uniform numbers that a row of a batch takes
 SCALES = {"crop": 255.0, "texture": 255.0, "hull": 255.0, "uv": 65535.0}  # of what a portrait's record stores
 
@@ -33,7 +33,7 @@ def to_float(records):
 def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_share=0.0):
     """Swaps among the portraits of a batch; nobody's photo takes their own face.
 
-    draws: float32 ``(batch, swaps.DRAWS)``, with morphs ``SWAP_DRAWS``. A morph is mixed of the donor and of whose face
+    draws: float32 ``(batch, synthesis.DRAWS)``, with morphs ``SWAP_DRAWS``. A morph is mixed of the donor and of whose face
     the donor's own photo takes.
     """
     donor, apart = choose_donors(records["person"])
@@ -42,8 +42,8 @@ def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_sh
     donors = {key: ops.take(value, donor, axis=0) for key, value in floats.items()}
     if morph_share:
         partners = ops.take(donors["texture"], donor, axis=0)
-        donors = morphs.morph_records(donors, partners, draws[:, swaps.DRAWS :], morph_share, stage)
-    swap = swaps.make_swaps(floats, donors, draws[:, : swaps.DRAWS], shares, plain, stage, resynthesise)
+        donors = morphs.morph_records(donors, partners, draws[:, synthesis.DRAWS :], morph_share, stage)
+    swap = synthesis.make_swaps(floats, donors, draws[:, : synthesis.DRAWS], shares, plain, stage, resynthesise)
     swap["has_donor"] *= ops.cast(apart, "float32")
     count = records["crop"].shape[0]
     return {**swap, "has_mask": ops.ones(count), "has_flow": ops.ones(count)}

@@ -8,8 +8,8 @@ import collections
 
 from keras import ops
 
-from keras_uncover.channels import join_channels
-from keras_uncover.swaps import as_is, neutral_outside
+from keras_uncover.ops.channels import join_channels
+from keras_uncover.swaps.synthesis import as_is, neutral_outside
 
 Rows = collections.namedtuple("Rows", "made ready made_genuine ready_genuine")
 Rows.__doc__ = "Rows of a batch: synthesised and ready-made fakes, and how many genuine photos stand beside each kind."

@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipelines.table import IMAGES, PAIR, PORTRAIT
+from pipelines.schema import IMAGES, PAIR, PORTRAIT
 
 __all__ = ["IMAGES", "PAIR", "PORTRAIT", "holds_pairs", "make_options", "open_builder", "read_records"]
 

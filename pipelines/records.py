@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 
 from keras_uncover.fingerprint import fingerprint_data
 from pipelines.read import open_builder, read_records
+from pipelines.schema import is_bank, read_bank, stack_records
 from pipelines.stored import HeldRecords, StoredRecords
-from pipelines.table import is_bank, read_bank, stack_records
 
 
 def read_table(data, split, keys):

@@ -21,16 +21,16 @@ from keras_uncover.backend import settle_or_exit
 if __name__ == "__main__":
     settle_or_exit("show")
 
-from keras_uncover import morphs  # noqa: E402
-from keras_uncover.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
-from keras_uncover.augment import augment  # noqa: E402
-from keras_uncover.durable import new_file  # noqa: E402
 from keras_uncover.escapes import Parser, escape, for_stdout  # noqa: E402
+from keras_uncover.files import new_file  # noqa: E402
 from keras_uncover.models.autoencoder import KIND, load_autoencoder  # noqa: E402
 from keras_uncover.overwriting import check_or_exit, mark_png  # noqa: E402
-from keras_uncover.swaps import DRAWS, FAMILIES, make_swaps  # noqa: E402
+from keras_uncover.swaps import morphs  # noqa: E402
+from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
+from keras_uncover.swaps.augment import augment  # noqa: E402
+from keras_uncover.swaps.synthesis import DRAWS, FAMILIES, make_swaps  # noqa: E402
+from pipelines.fixed_swaps import pair_people  # noqa: E402
 from pipelines.make import to_float  # noqa: E402
-from pipelines.pairs import pair_people  # noqa: E402
 from pipelines.read import PORTRAIT, holds_pairs, read_records  # noqa: E402
 
 COLUMNS = 4  # cells a row of the sheet

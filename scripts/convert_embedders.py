@@ -28,7 +28,7 @@ from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
 from keras_uncover.models.efficientnet import build_efficientnet  # noqa: E402
 from keras_uncover.models.face_identity import build_face_mobilenet, build_face_resnet  # noqa: E402
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
 
 FEW = (3, 5)  # reference chips that the tests get: two of SelfishGene/SFHQ-dataset (MIT)
 

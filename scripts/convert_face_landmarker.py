@@ -29,7 +29,7 @@ from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
 from keras_uncover.models.face_detector import build_face_detector  # noqa: E402
 from keras_uncover.models.face_mesh import build_face_mesh  # noqa: E402
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
 
 TASK_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 DETECTOR, MESH = "face_detector.tflite", "face_landmarks_detector.tflite"

@@ -15,10 +15,10 @@ if __name__ == "__main__":
     settle_or_exit("make_face_shapes.py")
 
 from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
-from keras_uncover.mesh import mirror_points  # noqa: E402
+from keras_uncover.ops.mesh import mirror_points  # noqa: E402
+from keras_uncover.ops.shapes import SHAPE  # leaves a quarter of a per cent of the variance  # noqa: E402
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
-from keras_uncover.shapes import SHAPE  # leaves a quarter of a per cent of the variance  # noqa: E402
-from pipelines.pairs import read_people  # noqa: E402
+from pipelines.fixed_swaps import read_people  # noqa: E402
 
 
 def principal_shapes(points, count):

@@ -20,7 +20,7 @@ if __name__ == "__main__":
     settle_or_exit("make_mean_mesh.py")
 
 from keras_uncover.escapes import Parser, for_stdout  # noqa: E402
-from keras_uncover.geometry import ANCHORS  # noqa: E402
+from keras_uncover.ops.geometry import ANCHORS  # noqa: E402
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
 
 HULL_WIDTH = 0.65  # of the crop: tight enough that four in five portraits need no invented border

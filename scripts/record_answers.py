@@ -20,7 +20,7 @@ if __name__ == "__main__":
     settle_or_exit("record_answers.py")
 
 from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.recorded import record_answers  # noqa: E402
+from keras_uncover.inference.self_test import record_answers  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -21,10 +21,10 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.judge import Judge, distance  # noqa: E402
+from keras_uncover.faces.identity import Judge, distance  # noqa: E402
 from keras_uncover.presets import build_from_folder  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
-from pipelines.pairs import POSTS, fixed_swaps, genuine_photos, read_people  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
+from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people  # noqa: E402
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FAMILIES = ("mesh", "affine")

@@ -25,14 +25,14 @@ if __name__ == "__main__":
 import tensorflow_datasets as tfds  # noqa: E402
 
 from evaluate_keras import calibrate, evaluate  # noqa: E402
-from keras_uncover import report_text  # noqa: E402
-from keras_uncover.calibrated import describe_calibration  # noqa: E402
 from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.families import leave_out  # noqa: E402
+from keras_uncover.evaluation import tables as report_text  # noqa: E402
+from keras_uncover.inference.calibration import describe_calibration  # noqa: E402
+from keras_uncover.inference.self_test import record_answers  # noqa: E402
 from keras_uncover.presets import build_from_folder  # noqa: E402
-from keras_uncover.recorded import record_answers  # noqa: E402
-from keras_uncover.training import plain_names  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
+from keras_uncover.swaps.families import leave_out  # noqa: E402
+from keras_uncover.training.setup import plain_names  # noqa: E402
 from pipelines.make import choose_shares  # noqa: E402
 
 PRESETS = ROOT / "keras_uncover" / "presets"
@@ -92,7 +92,7 @@ Licence: MIT.
 
 - **Data**: generated portraits of people who do not exist (SelfishGene/SFHQ-T2I-dataset and SelfishGene/SFHQ-dataset,
   MIT; faker-js/assets-person-portrait, CC0-1.0), one a person: {people}. Fakes are synthesised in the training batch
-  by `keras_uncover/swaps.py`, families {families}. Split hash `{trained["split_sha256"][:16]}`.
+  by `keras_uncover/swaps/synthesis.py`, families {families}. Split hash `{trained["split_sha256"][:16]}`.
 - **Made by**: `{command}`
 {f"- **Note**: {note}" if note else "- **Note**: none"}
 - **Calibration**: {describe_scores(config)}

@@ -10,7 +10,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from keras_uncover.demo import load_preset, serve
+from keras_uncover.demo.app import load_preset, serve
 from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.overwriting import check_or_exit
 

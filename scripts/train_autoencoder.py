@@ -32,14 +32,14 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.models.autoencoder import (  # noqa: E402
+from keras_uncover.models.autoencoder import (  # noqa: E402  # noqa: E402
     ARCH,
     KIND,
     build_autoencoder,
     load_autoencoder,
 )
 from keras_uncover.overwriting import check_or_exit  # noqa: E402
-from keras_uncover.weights import save_preset  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
 from pipelines.read import read_records  # noqa: E402
 
 BATCH = 16

@@ -3,7 +3,7 @@
     python scripts/write_api.py            # write it
     python scripts/write_api.py --check    # exit 1 where it is not what the source says
 
-Nothing is imported: the source is read, so this needs no backend. ``tests/test_docs.py`` keeps the page up to date.
+Nothing is imported: the source is read, so this needs no backend. ``test_docs.py`` keeps the page up to date.
 """
 
 import argparse
@@ -15,19 +15,30 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "api.md"
 # In the order of the page: what users and trainers call; the other modules are the insides of these.
 MODULES = {
-    "Answering": ("keras_uncover/uncoverer.py", "keras_uncover/answers.py", "keras_uncover/images.py",
-                  "keras_uncover/faces.py", "keras_uncover/likeness.py", "keras_uncover/judge.py"),
-    "What leaves the product": ("keras_uncover/outputs.py", "keras_uncover/marks.py", "keras_uncover/figures.py",
-                                "keras_uncover/overlays.py", "keras_uncover/page.py", "keras_uncover/html_report.py",
-                                "keras_uncover/scores.py", "keras_uncover/demo.py"),
-    "Presets": ("keras_uncover/presets/__init__.py", "keras_uncover/weights.py", "keras_uncover/calibrated.py",
-                "keras_uncover/recorded.py"),
-    "Networks and training": ("keras_uncover/config.py", "keras_uncover/models/classifier.py",
-                              "keras_uncover/models/reconstructor.py", "keras_uncover/swaps.py",
-                              "keras_uncover/augment.py", "keras_uncover/losses.py", "keras_uncover/metrics.py",
-                              "keras_uncover/compiling.py", "keras_uncover/training.py"),
-    "Evaluation": ("keras_uncover/evaluation.py", "keras_uncover/report.py", "keras_uncover/statistics.py",
-                   "keras_uncover/calibration.py"),
+    "Answering": (
+        "keras_uncover/inference/uncoverer.py", "keras_uncover/inference/answers.py",
+        "keras_uncover/images/decode.py", "keras_uncover/faces/finder.py", "keras_uncover/inference/likeness.py",
+        "keras_uncover/faces/identity.py",
+    ),
+    "What leaves the product": (
+        "keras_uncover/inference/outputs.py", "keras_uncover/images/provenance.py",
+        "keras_uncover/inference/figures.py", "keras_uncover/images/overlays.py", "keras_uncover/demo/page.py",
+        "keras_uncover/demo/report.py", "keras_uncover/inference/scores.py", "keras_uncover/demo/app.py",
+    ),
+    "Presets": (
+        "keras_uncover/presets/__init__.py", "keras_uncover/presets/weights.py",
+        "keras_uncover/inference/calibration.py", "keras_uncover/inference/self_test.py",
+    ),
+    "Networks and training": (
+        "keras_uncover/models/config.py", "keras_uncover/models/classifier.py",
+        "keras_uncover/models/reconstructor.py", "keras_uncover/swaps/synthesis.py", "keras_uncover/swaps/augment.py",
+        "keras_uncover/training/losses.py", "keras_uncover/training/metrics.py",
+        "keras_uncover/training/compiling.py", "keras_uncover/training/setup.py",
+    ),
+    "Evaluation": (
+        "keras_uncover/evaluation/scoring.py", "keras_uncover/evaluation/report.py",
+        "keras_uncover/evaluation/ranking.py", "keras_uncover/evaluation/calibration.py",
+    ),
 }
 HEAD = """\
 # API reference

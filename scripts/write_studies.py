@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.report_text import number, to_markdown  # noqa: E402
+from keras_uncover.evaluation.tables import number, to_markdown  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 PRESETS = ROOT / "keras_uncover" / "presets"

@@ -10,8 +10,8 @@ from keras import layers, ops
 
 from keras_uncover.backend import own_settings
 from keras_uncover.presets import preset_folder
-from keras_uncover.schema import check_arch
-from keras_uncover.weights import WeightsError, load_verified, load_weights
+from keras_uncover.presets.schema import check_arch
+from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
 
 KIND = "autoencoder"
 STRIDE = 16  # a crop's side must be a multiple of it

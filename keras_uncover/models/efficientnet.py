@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_uncover.backend import own_settings
-from keras_uncover.weights import load_weights
+from keras_uncover.presets.weights import load_weights
 
 SIZE = 224
 CLASSES = 1000

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_uncover.layers import SpaceToDepth
+from keras_uncover.models.layers import SpaceToDepth
 
 
 def normalise(x, name):

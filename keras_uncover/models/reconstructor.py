@@ -4,7 +4,10 @@ import keras
 from keras import layers
 
 from keras_uncover.backend import own_settings
-from keras_uncover.layers import (
+from keras_uncover.models.classifier import build_verdict
+from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
+from keras_uncover.models.face_geometry import trace_geometry
+from keras_uncover.models.layers import (
     Blend,
     DepthToSpace,
     EnlargeLinearly,
@@ -15,10 +18,7 @@ from keras_uncover.layers import (
     SpaceToDepth,
     Warp,
 )
-from keras_uncover.models.classifier import build_verdict
-from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
-from keras_uncover.models.geometry import trace_geometry
-from keras_uncover.shape_layers import FaceHull, Gate
+from keras_uncover.models.shape_layers import FaceHull, Gate
 
 
 def decode(features, config, name):

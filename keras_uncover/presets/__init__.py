@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from keras_uncover.config import ModelConfig
-from keras_uncover.weights import (
+from keras_uncover.models.config import ModelConfig
+from keras_uncover.presets.weights import (
     CONFIG,
     MANIFEST,
     WEIGHTS,
@@ -73,14 +73,14 @@ def build_from_folder(name_or_folder, calibrated=True):
         calibrated: False leaves the preset's calibration aside, whatever it is worth.
 
     Returns: model, and the dict of its ``config.json``. The model's ``p_fake`` is the network's own: a calibration is
-    applied by ``keras_uncover.calibrated.calibrate_model``.
+    applied by ``keras_uncover.inference.calibration.calibrate_model``.
 
     Raises:
         WeightsError: there is no such preset, it was altered, it answers no photos, or its calibration is not of these
             weights.
     """
-    from keras_uncover.calibrated import check_calibration, uncalibrated
-    from keras_uncover.schema import check_config
+    from keras_uncover.inference.calibration import check_calibration, uncalibrated
+    from keras_uncover.presets.schema import check_config
 
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)

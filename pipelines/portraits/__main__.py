@@ -2,8 +2,8 @@
 
 import sys
 
-from pipelines import command
-from pipelines.folders import BuildError
+from pipelines.build import command
+from pipelines.build.folders import BuildError
 
 EXAMPLES = """examples:
   python -m pipelines.portraits photos shards                  all pictures below photos/, split by person

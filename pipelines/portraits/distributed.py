@@ -14,10 +14,10 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.pvalue import TaggedOutput
 
-from pipelines.folders import BuildError
-from pipelines.look import load_finder, look
-from pipelines.people import SPLITS
-from pipelines.pictures import Reject
+from pipelines.build.folders import BuildError
+from pipelines.build.pictures import Reject
+from pipelines.build.screening import load_finder, look
+from pipelines.build.splits import SPLITS
 from pipelines.portraits.record import compile_renderer, make_example
 from pipelines.portraits.rows import face_of, face_row, portrait_of, portrait_row, read_rows, write_rows
 from pipelines.portraits.survey import refuse_copy

@@ -17,10 +17,10 @@ import tensorflow_datasets as tfds
 if __package__ == "portraits":  # ``tfds build`` knows this folder only, not the checkout that it lies in.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from keras_uncover.mesh import VERTICES  # noqa: E402
-from pipelines.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
-from pipelines.look import load_finder  # noqa: E402
-from pipelines.people import SPLITS  # noqa: E402
+from keras_uncover.ops.mesh import VERTICES  # noqa: E402
+from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
+from pipelines.build.screening import load_finder  # noqa: E402
+from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.portraits.record import make_example  # noqa: E402
 from pipelines.portraits.sources import list_portraits  # noqa: E402
 from pipelines.portraits.survey import count_people, summarise, survey  # noqa: E402

@@ -4,12 +4,12 @@ import functools
 
 import tensorflow as tf
 
-from keras_uncover.geometry import cut_crops
-from keras_uncover.images import decode_image
-from keras_uncover.mesh import VERTICES, unwrap_texture
-from pipelines.buckets import read_picture
-from pipelines.crops import compile_rasteriser, place_in_crop, to_integers
-from pipelines.pictures import hash_pixels
+from keras_uncover.images.decode import decode_image
+from keras_uncover.ops.geometry import cut_crops
+from keras_uncover.ops.mesh import VERTICES, unwrap_texture
+from pipelines.build.buckets import read_picture
+from pipelines.build.crops import compile_rasteriser, place_in_crop, to_integers
+from pipelines.build.pictures import hash_pixels
 
 FINER = 2  # The texture is unwrapped from a crop rendered so many times finer, or it would be blurred twice.
 
@@ -41,7 +41,7 @@ def make_record(photo, face, size):
 
     Args:
         photo: uint8 ``(height, width, 3)``.
-        face: ``keras_uncover.faces.Face`` in it.
+        face: ``keras_uncover.faces.finder.Face`` in it.
         size: pixels of the crop's side.
 
     Returns: dict of ``crop`` and ``texture`` uint8 ``(size, size, 3)``; ``uv`` uint16 ``(size, size, 2)``, 65535 is

@@ -7,7 +7,7 @@ import uuid
 import numpy as np
 from etils import epath
 
-from keras_uncover.faces import Face
+from keras_uncover.faces.finder import Face
 from pipelines.portraits.sources import Portrait
 
 

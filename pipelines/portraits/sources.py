@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_uncover.headers import PHOTO_SUFFIXES
-from pipelines.buckets import is_remote, reach
-from pipelines.folders import BuildError, as_path
-from pipelines.people import SPLITS, choose_splits, person_of
-from pipelines.pictures import Reject, list_pictures
+from keras_uncover.images.headers import PHOTO_SUFFIXES
+from pipelines.build.buckets import is_remote, reach
+from pipelines.build.folders import BuildError, as_path
+from pipelines.build.pictures import Reject, list_pictures
+from pipelines.build.splits import SPLITS, choose_splits, person_of
 
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
 PICTURES = {*PHOTO_SUFFIXES, ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}

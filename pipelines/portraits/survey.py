@@ -1,8 +1,8 @@
 """Look at every portrait once: find its face, and keep of those with the same pixels the first."""
 
-from pipelines.look import look, map_with_bar
-from pipelines.people import SPLITS
-from pipelines.pictures import Reject
+from pipelines.build.pictures import Reject
+from pipelines.build.screening import look, map_with_bar
+from pipelines.build.splits import SPLITS
 
 
 def survey(portraits, find, size, workers=1):

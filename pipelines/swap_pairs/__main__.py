@@ -1,6 +1,6 @@
 """Command line of the builder of ready-made fakes."""
 
-from pipelines import command
+from pipelines.build import command
 
 EXAMPLES = """examples:
   python -m pipelines.swap_pairs dataset shards                  dataset/df, or dataset/train/df and so on

@@ -4,7 +4,7 @@ import string
 import unicodedata
 from typing import NamedTuple
 
-from pipelines.folders import BuildError
+from pipelines.build.folders import BuildError
 
 ROLES = ["donor", "target"]
 

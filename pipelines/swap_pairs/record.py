@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from keras_uncover.geometry import cut_crops
-from keras_uncover.images import decode_image, read_bytes
-from keras_uncover.mesh import VERTICES
-from keras_uncover.swaps import neutral_outside
-from pipelines.crops import compile_rasteriser, place_in_crop, to_integers
-from pipelines.pictures import hash_pixels
+from keras_uncover.images.decode import decode_image, read_bytes
+from keras_uncover.ops.geometry import cut_crops
+from keras_uncover.ops.mesh import VERTICES
+from keras_uncover.swaps.synthesis import neutral_outside
+from pipelines.build.crops import compile_rasteriser, place_in_crop, to_integers
+from pipelines.build.pictures import hash_pixels
 
 # Levels of 255 throughout. Measured on swaps saved as PNG and as JPEG of quality 50 to 92, with noise of 5 levels and
 # at half resolution: what was not swapped differs by 0 to 3 levels after smoothing, what was swapped by more than 4.
@@ -88,7 +88,7 @@ def make_record(fake, fake_face, target, donor, donor_face, size):
 
     Args:
         fake, target, donor: uint8 ``(height, width, 3)``, of any sizes; ``target`` shows the scene of ``fake``.
-        fake_face, donor_face: ``keras_uncover.faces.Face`` in them.
+        fake_face, donor_face: ``keras_uncover.faces.finder.Face`` in them.
         size: pixels of the crop's side.
 
     Returns: dict of ``input`` (the fake), ``target`` (cut where the fake's face is) and ``donor`` (cut by its own

@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from keras_uncover.headers import PHOTO_SUFFIXES
-from pipelines.folders import BuildError
-from pipelines.people import SPLITS, choose_splits, person_of
-from pipelines.pictures import Picture, Reject, list_pictures
+from keras_uncover.images.headers import PHOTO_SUFFIXES
+from pipelines.build.folders import BuildError
+from pipelines.build.pictures import Picture, Reject, list_pictures
+from pipelines.build.splits import SPLITS, choose_splits, person_of
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
 SUFFIXES = PHOTO_SUFFIXES

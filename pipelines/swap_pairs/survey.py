@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from keras_uncover.faces import Face
-from pipelines.look import Look, look, map_with_bar
-from pipelines.pictures import Reject, hash_pixels, open_picture
+from keras_uncover.faces.finder import Face
+from pipelines.build.pictures import Reject, hash_pixels, open_picture
+from pipelines.build.screening import Look, look, map_with_bar
 from pipelines.swap_pairs.sources import PRECEDENCE, Swap
 
 SAME_ASPECT = 0.02  # A fake and its target photo may differ in width over height by this share.

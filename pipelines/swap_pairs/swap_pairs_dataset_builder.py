@@ -16,9 +16,9 @@ import tensorflow_datasets as tfds
 if __package__ == "swap_pairs":  # ``tfds build`` knows this folder only, not the checkout that it lies in.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from pipelines.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
-from pipelines.look import load_finder  # noqa: E402
-from pipelines.people import SPLITS  # noqa: E402
+from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
+from pipelines.build.screening import load_finder  # noqa: E402
+from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.swap_pairs.record import make_example  # noqa: E402
 from pipelines.swap_pairs.sources import list_swaps, summarise  # noqa: E402
 from pipelines.swap_pairs.survey import survey  # noqa: E402

@@ -1,0 +1,126 @@
+"""Words for the person at the terminal, on stderr."""
+
+import logging
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+from keras_uncover.escapes import escape
+from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
+
+CLEAR_LINE = "\r\x1b[K"
+BAR = 24  # characters
+START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
+
+
+@contextmanager
+def hushed_start():
+    """Keep TensorFlow's start-up notes off stderr; all else that is written meanwhile follows at the end.
+
+    Its C++ code writes these notes before any log level holds. Where the user sets ``TF_CPP_MIN_LOG_LEVEL`` the log is
+    wanted, and nothing is held back.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Advice on tracing is not for who asks about a photo.
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb") as stderr:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr.fileno(), 2)
+            held.seek(0)
+            stderr.writelines(line for line in held if not START_NOTE.match(line))
+
+
+class Console:
+    """Tells about a run as it goes.
+
+    Args:
+        total: number of photos; a bar with the time left is shown where there are several and stderr is a terminal.
+        talks: whether answers are told; where they go to stdout or a file as data, only refusals are.
+    """
+
+    def __init__(self, total, talks):
+        self.total, self.talks = total, talks
+        self.counts, self.since = total > 1 and sys.stderr.isatty(), None
+        self.told, self.verdicts = set(), Counter()
+
+    def say(self, text):
+        """Print a line in place of the counter."""
+        print(f"{CLEAR_LINE if self.counts else ''}{escape(text)}", file=sys.stderr)
+
+    def count(self, done):
+        """Show that ``done`` photos are answered, and how long the others may take.
+
+        The first photo is not what the time is told from: it took the compilation.
+        """
+        if not self.counts or done == self.total:
+            return
+        now = time.monotonic()
+        self.since = now if done <= 1 else self.since
+        left = ""
+        if done > 1:
+            left = f", about {describe_seconds((now - self.since) / (done - 1) * (self.total - done))} left"
+        filled = BAR * done // self.total
+        bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
+        print(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="", file=sys.stderr, flush=True)
+
+    def refuse(self, photo, error):
+        """Tell that a photo was refused, and why."""
+        self.say(f"{photo}: refused. {error}")
+
+    def tell(self, record):
+        """Tell one face's record; each warning once in a run."""
+        self.verdicts[record["verdict"]] += 1
+        if not self.talks:
+            return
+        for line in describe(record):
+            self.say(line)
+        for warning in record["warnings"]:
+            if warning not in self.told:
+                self.say(f"  note: {warning}")
+        self.told.update(record["warnings"])
+
+    def finish(self, refused):
+        """Sum up a run of several photos, or one with refusals."""
+        if self.total > 1 or refused:
+            counts = sorted(self.verdicts.items())
+            faces = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
+            answered = f"{self.total - refused} of {self.total} photos answered"
+            self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused")
+
+
+def describe_seconds(seconds):
+    """A time as words that are short enough for a counter."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def describe(record):
+    """Lines of text for one face's record."""
+    verdict, index = record["verdict"], record["face_index"]
+    place = "" if index is None else f" face {index}"
+    score = ""
+    if record["p_fake"] is not None:
+        score = f" (p_fake {format_score(record['p_fake'], record['threshold'])}, threshold {record['threshold']:g})"
+    lines = [f"{record['file']}{place}: {verdict.replace('_', ' ').upper()}, {VERDICT_WORDS[verdict]}{score}"]
+    if record["error_rates"] is not None:
+        lines.append(f"  {describe_rates(record['error_rates'])}")
+    if verdict in ("fake", "uncertain") and record["mask_area"] is not None:
+        lines.append(f"  the mask covers {100 * record['mask_area']:.1f} % of the crop")
+    written = [path for path in record["outputs"].values() if path is not None]
+    if written:
+        lines.append(f"  wrote {', '.join(written)}")
+    return lines

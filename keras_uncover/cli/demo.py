@@ -1,0 +1,69 @@
+"""``keras-uncover demo``: the page that answers for photos, served on this machine."""
+
+import importlib.util
+import time
+from functools import partial
+
+from keras_uncover.cli.common import DONE, FAILED, WEIGHTS, add_command, add_preset, complain, say, whole
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def add(commands):
+    """Add the command to the parser of all."""
+    parser = add_command(
+        commands,
+        "demo",
+        "serve a page that answers for photos",
+        "Serve a page on this machine that answers for photos. It asks nothing of any other machine;\n"
+        "photos are removed when the visitor leaves. Needs the extra [demo].",
+        "examples:\n  keras-uncover demo\n  keras-uncover demo --port 8000 --preset runs/mine\n"
+        "\nexit codes:\n  0    stopped by the server\n  1    Gradio is not installed, or the port is taken\n"
+        "  4    weights are missing or altered, or there is no such preset\n  130  stopped with Ctrl-C\n",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=whole(1, 65535), default=7860, metavar="PORT", help="port to listen at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-mb", type=whole(1, 100), default=20, metavar="N", help="refuse larger files (default: %(default)s MB)"
+    )
+    add_preset(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments):
+    """Serve until stopped; returns the exit code."""
+    from keras_uncover.backend import check_backend
+    from keras_uncover.presets import preset_folder
+    from keras_uncover.presets.weights import WeightsError, load_verified
+
+    if importlib.util.find_spec("gradio") is None:
+        complain('the demo needs Gradio, which is not installed. Get it: python -m pip install "keras-uncover[demo]"')
+        return FAILED
+    check_backend()
+    try:
+        load_verified(preset_folder(arguments.preset))  # Now, not at the first visitor's photo.
+    except WeightsError as error:
+        complain(error)
+        return WEIGHTS
+    if arguments.host not in LOOPBACK:
+        say(f"note: {arguments.host} can be reached from other machines; whoever can reach it can ask for answers")
+    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.demo.app import load_preset, serve
+
+    with hushed_start():
+        page = serve(
+            partial(load_preset, arguments.preset), arguments.host, arguments.port, max_megabytes=arguments.max_mb,
+            block=False,
+        )
+    say(f"serving at {page.local_url}; Ctrl-C stops it")
+    try:
+        # Gradio's own ``block_thread`` takes Ctrl-C for a common end and says a word on stdout.
+        while page.is_running:
+            time.sleep(0.1)
+    finally:
+        page.close(verbose=False)
+    return DONE

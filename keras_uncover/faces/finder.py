@@ -1,0 +1,243 @@
+"""Finding faces in a photo: where they are and 478 points on each."""
+
+import os
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from keras import ops
+
+from keras_uncover.backend import own_settings
+from keras_uncover.faces import detection
+from keras_uncover.faces.canvas import Compiled, lay_on_canvas
+from keras_uncover.faces.windows import MIN_SMALL_PRESENCE, WINDOWS, fill_up, pick_small, small_windows
+from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
+from keras_uncover.models.face_detector import build_face_detector
+from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
+from keras_uncover.models.face_mesh import build_face_mesh
+from keras_uncover.ops.geometry import cut_crops, transform_points
+from keras_uncover.presets.weights import load_weights
+
+PRESETS = resources.files("keras_uncover") / "presets"
+POINTS = 478  # of a mesh
+# Looked at with the mesh in one photo.
+MAX_CANDIDATES = 16
+MIN_PRESENCE = 0.5
+SAME_MESH_IOU = 0.5
+SAME_MESH_COVER = 0.5
+# The detector misses a face that fills the picture: it is also shown the photo smaller, with a black margin.
+ZOOMS = (1.0, 1.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in a photo; all lengths are photo pixels.
+
+    Attributes:
+        box: ``(x0, y0, x1, y1)``, around the points, clipped to the photo.
+        score: the detector's, in ``[0, 1]``.
+        points: numpy float32 ``(478, 3)``; a smaller z is nearer to the camera.
+        presence: the mesh network's probability that it looks at a face.
+    """
+
+    box: tuple
+    score: float
+    points: np.ndarray
+    presence: float
+
+
+def letterbox_matrices(height, width):
+    """Squares around the middle of a photo that hold all of it, one for each of ``ZOOMS``.
+
+    Returns: float32 ``(3, 2, 3)``, unit crop to photo pixels.
+    """
+    centre = ops.cast(ops.stack([width, height]), "float32") / 2
+    sides = 2 * ops.max(centre) * ops.convert_to_tensor(np.array(ZOOMS, "float32"))
+    linear = sides[:, None, None] * ops.eye(2)
+    return ops.concatenate([linear, (centre - sides[:, None] / 2)[:, :, None]], axis=-1)
+
+
+def letterboxes(photo, matrices):
+    """A photo as the detector sees it, once for each of ``ZOOMS``.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``.
+        matrices: as from ``letterbox_matrices``.
+
+    Returns: float32 ``(3, 128, 128, 3)`` in ``[0, 1]``.
+    """
+    view = cut_crops(photo, matrices[:1], DETECTOR_SIZE, border="zero")
+    # The smaller views need no detail: reading them out of the first view is cheaper than reading a large photo.
+    inner = letterbox_matrices(DETECTOR_SIZE, DETECTOR_SIZE)[1:]
+    return ops.concatenate([view, cut_crops(view[0] * 255.0, inner, DETECTOR_SIZE, border="zero")])
+
+
+def place_faces(regressors, logits, matrices, max_faces):
+    """Turn the detector's answers to ``letterboxes`` into faces in the photo.
+
+    Args:
+        regressors, logits: ``(3, 896, 16)``, ``(3, 896)``.
+        matrices: as from ``letterbox_matrices``.
+        max_faces: Python integer.
+
+    Returns: places float32 ``(max_faces, 8, 2)`` in photo pixels (two box corners, six key points) and scores
+    ``(max_faces,)``; a score of 0 means no face.
+    """
+    places, scores = detection.decode(regressors, logits)
+    flat = transform_points(matrices, ops.reshape(places, (len(ZOOMS), -1, 2)))
+    return detection.join_views(ops.reshape(flat, places.shape), scores, max_faces)
+
+
+def place_points(points, matrices):
+    """Mesh points ``(n, 478, 3)`` in unit coordinates of crops to photo pixels, z scaled like x and y."""
+    side = ops.sqrt(ops.sum(matrices[:, :, 0] ** 2, axis=-1))
+    flat = transform_points(matrices, points[..., :2])
+    return ops.concatenate([flat, points[..., 2:] * side[:, None, None]], axis=-1)
+
+
+def rank_faces(size, points, presence, scores):
+    """Decide which candidates are faces and put the largest first.
+
+    Args:
+        size: height and width of the photo.
+        points, presence, scores: ``(n, 478, 3)``, ``(n,)``, ``(n,)``.
+
+    Returns: a dict of ``boxes`` float32 ``(n, 4)`` clipped to the photo, ``points``, ``presence`` and ``scores``, in
+    the new order; a score of 0 means no face.
+    """
+    edge = ops.cast(ops.stack([size[1], size[0]]), "float32")
+    boxes = ops.stack([ops.min(points[..., :2], axis=1), ops.max(points[..., :2], axis=1)], axis=1)
+    boxes = ops.minimum(ops.maximum(boxes, 0.0), edge)
+    valid = (presence >= MIN_PRESENCE) & (detection.box_area(boxes) > 0)
+    scores = ops.where(valid, scores, 0.0)
+    rows = {"boxes": boxes, "points": points, "presence": presence, "scores": scores}
+    # The better detection drops the worse one, whichever is larger: a part of a face may pass for a small face.
+    rows = _take_rows(rows, ops.argsort(-scores))
+    pairs = rows["boxes"][:, None], rows["boxes"][None]
+    near = (detection.box_overlap(*pairs) > SAME_MESH_IOU) | (detection.box_cover(*pairs) > SAME_MESH_COVER)
+    keep = detection.drop_repeats(near, rows["scores"] > 0)
+    rows["scores"] = ops.where(keep, rows["scores"], 0.0)
+    rows = _take_rows(rows, ops.argsort(ops.where(keep, -detection.box_area(rows["boxes"]), 1.0)))
+    return {**rows, "boxes": ops.reshape(rows["boxes"], (-1, 4))}
+
+
+def _take_rows(rows, order):
+    return {name: ops.take(value, order, axis=0) for name, value in rows.items()}
+
+
+def find_faces(photo, detector, mesh, max_faces=8):
+    """The whole road for one photo with fixed shapes, for use inside a compiled function.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``; height and width need not be known when compiling.
+        detector, mesh: the two networks.
+        max_faces: Python integer; the answer's length, whatever is found. Each place costs a run of ``mesh``.
+
+    Returns: as ``rank_faces``.
+    """
+    height, width = ops.shape(photo)[:2]
+    matrices = letterbox_matrices(height, width)
+    seen = detector(letterboxes(photo, matrices))
+    places, scores = place_faces(seen["regressors"], seen["logits"], matrices, max_faces)
+    regions = detection.region_of_detection(places)
+    answer = mesh(cut_crops(photo, regions, MESH_SIZE, border="zero"))
+    return rank_faces((height, width), place_points(answer["points"], regions), answer["presence"], scores)
+
+
+class FaceFinder:
+    """The two networks with the weights that are shipped, ready for photos.
+
+    Attributes:
+        detector, mesh: the Keras models.
+
+    Raises:
+        WeightsError: weights are missing or were altered.
+    """
+
+    @own_settings(exact=True)
+    def __init__(self, presets=PRESETS):
+        self.detector, self.mesh = build_face_detector(), build_face_mesh()
+        for model in (self.detector, self.mesh):
+            load_weights(model, os.path.join(presets, model.name))
+        # Few programs, compiled for each size of canvas, the last only where a second look is taken.
+        self._seek = Compiled(self._seek_faces, self.detector)
+        self._read = Compiled(self._read_points, self.mesh)
+        self._seek_closer = Compiled(self._seek_in_windows, self.detector)
+
+    @own_settings(exact=True)
+    def find(self, photo, max_faces=8, small=False):
+        """Find the faces in a photo.
+
+        Args:
+            photo: numpy uint8 ``(height, width, 3)``, RGB.
+            max_faces: the most faces to answer, 1 to 16.
+            small: where a view of the whole photo shows no face, look at parts of it, too: then faces down to a
+                twentieth of its longer side are found. Not for the portraits of a data set, whose faces are large.
+
+        Returns: list of ``Face``, the largest first; empty if there is none.
+
+        Raises:
+            ValueError: the photo or ``max_faces`` is something else.
+        """
+        if not 1 <= max_faces <= MAX_CANDIDATES:
+            raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
+        canvas, size = lay_on_canvas(photo)
+        places, scores = self._seek.run(canvas, ops.convert_to_numpy(letterbox_matrices(*size)))
+        faces = self._confirm(canvas, size, places[scores > 0], scores[scores > 0], MIN_PRESENCE)
+        for windows in small_windows(*size) if small else ():
+            faces = faces or self._confirm(canvas, size, *self._look_closer(canvas, windows), MIN_SMALL_PRESENCE)
+        return faces[:max_faces]
+
+    def _confirm(self, canvas, size, places, scores, min_presence):
+        """The candidates in which the mesh, too, sees a face, as a list of ``Face``, the largest first."""
+        if not len(scores):
+            return []
+        regions = ops.convert_to_numpy(detection.region_of_detection(places))
+        # One region at a time: a batch of a new length would be compiled anew.
+        each = [self._read.run(canvas, region[None]) for region in regions]
+        points, presence = (np.concatenate(parts) for parts in zip(*each))
+        faces = _as_faces(rank_faces(size, points, presence, scores))
+        return [face for face in faces if face.presence >= min_presence]
+
+    def _look_closer(self, canvas, windows):
+        """Candidates in windows of the photo; see ``pick_small``."""
+        full = fill_up(windows)
+        seen = [self._seek_closer.run(canvas, full[k : k + WINDOWS]) for k in range(0, len(full), WINDOWS)]
+        regressors, logits = (np.concatenate(parts)[: len(windows)] for parts in zip(*seen))
+        return pick_small(regressors, logits, windows)
+
+    @own_settings(exact=True)
+    def points_in(self, photo, matrices):
+        """Mesh points of known regions of a photo, in one batch.
+
+        Args:
+            photo: numpy uint8 ``(height, width, 3)``.
+            matrices: float32 ``(n, 2, 3)``, unit crop to photo pixels, around upright faces.
+
+        Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
+        """
+        if not len(matrices):
+            return np.zeros((0, POINTS, 3), "float32"), np.zeros((0,), "float32")
+        return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
+
+    def _seek_faces(self, photo, matrices):
+        seen = self.detector(letterboxes(photo[0], matrices))
+        return place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
+
+    def _seek_in_windows(self, photo, windows):
+        seen = self.detector(cut_crops(photo[0], windows, DETECTOR_SIZE, border="zero"))
+        return seen["regressors"], seen["logits"]
+
+    def _read_points(self, photo, matrices):
+        answer = self.mesh(cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))
+        return place_points(answer["points"], matrices), answer["presence"]
+
+
+def _as_faces(ranked):
+    ranked = {name: ops.convert_to_numpy(value) for name, value in ranked.items()}
+    rows = zip(*(ranked[name] for name in ("boxes", "scores", "points", "presence")))
+    return [
+        Face(tuple(map(float, box)), float(score), points, float(presence))
+        for box, score, points, presence in rows
+        if score > 0
+    ]

@@ -1,0 +1,237 @@
+"""The one road from a photo to an answer; command line, demo, evaluation and export all take it."""
+
+import hashlib
+import os
+import time
+
+import numpy as np
+from keras import ops
+
+from keras_uncover.backend import own_settings
+from keras_uncover.faces.finder import FaceFinder
+from keras_uncover.images.decode import decode_with_notes, read_bytes
+from keras_uncover.inference.answers import FaceAnswer, Result, decide
+from keras_uncover.inference.calibration import calibrate_model, error_rates
+from keras_uncover.inference.reswap import build_reswap
+from keras_uncover.inference.wording import SWAPS_ONLY
+from keras_uncover.ops.geometry import cut_crops, invert_transform, transform_points
+from keras_uncover.ops.mesh import crop_transform
+from keras_uncover.presets import build_from_folder, preset_folder
+from keras_uncover.presets.weights import WEIGHTS, read_manifest
+
+UNCALIBRATED = (
+    "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
+    "'uncertain' is never said, and p_fake is a score, not a probability."
+)
+OTHER_THRESHOLD = (
+    "The threshold is not the one that this preset was calibrated for: its error rates were not measured, and "
+    "'uncertain' is never said."
+)
+RATES_HOLD = (
+    "The error rates were measured on photos of {n_people} people, the {split} split of {shards}, and on swaps "
+    "synthesised from them; for other photos, such as a camera's, and for other swaps they were not measured. p_fake "
+    "is a probability where half of the photos are fakes; where fewer are, it is too high."
+)
+SMALLEST = 2.5  # times that a crop may be enlarged: up to there robustness is measured
+SMALL_FACE = (
+    "The face is small: its crop covers {side:.0f} pixels of the photo and is enlarged to {size}. Photos that were as "
+    "small as this are not among those that error rates were measured on."
+)
+NO_DONOR_FACE = "No face was found in the recovered donor, so the swap could not be made again."
+
+
+class Uncoverer:
+    """Answers for photos: verdict, where, and both sources.
+
+    Args:
+        model: a classifier or reconstructor, as ``build_classifier`` and ``build_reconstructor`` make them.
+        config: its configuration, as ``config.json`` holds it.
+        threshold: the ``p_fake`` from which on the verdict is ``fake``; None for the preset's own, or 0.5. With
+            another than the preset's own no error rate is known and nothing is ``uncertain``.
+        weights_sha256: hash of the weights file, for reports.
+    """
+
+    @own_settings(exact=True)
+    def __init__(self, model, config, threshold=None, weights_sha256=None):
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
+            raise ValueError(f"threshold must be within 0 and 1; received {threshold}.")
+        self.model, self.config = calibrate_model(model, config), config
+        self.choose_threshold(threshold)
+        self.weights_sha256 = weights_sha256
+        self.name = config["name"]
+        self.size = model.inputs[0].shape[1]
+        self.finder = FaceFinder()
+        self.reswap = build_reswap(self.size)
+
+    @classmethod
+    @own_settings(exact=True)
+    def from_preset(cls, preset="small", threshold=None, calibrated=True):
+        """Load a shipped preset by name, or a preset or run folder, if wanted without its calibration.
+
+        Raises: ``WeightsError``.
+        """
+        model, config = build_from_folder(preset, calibrated)
+        manifest = read_manifest(preset_folder(preset))
+        return cls(model, config, threshold=threshold, weights_sha256=manifest[WEIGHTS])
+
+    def choose_threshold(self, threshold):
+        """Set the threshold, its band and error rates, and the warnings that go with them."""
+        own = 0.5 if self.config.get("threshold") is None else self.config["threshold"]
+        self.threshold = float(own if threshold is None else threshold)
+        self.error_rates = error_rates(self.config)
+        if self.error_rates is None:
+            self.band, self.warnings = None, [UNCALIBRATED, SWAPS_ONLY]
+        elif self.threshold == own:
+            self.band, self.warnings = self.config.get("band"), [SWAPS_ONLY, RATES_HOLD.format(**self.error_rates)]
+        else:
+            self.band, self.error_rates, self.warnings = None, None, [OTHER_THRESHOLD, SWAPS_ONLY]
+
+    @own_settings(exact=True)
+    def predict(self, crops):
+        """Run the network on aligned crops.
+
+        Args:
+            crops: ``(n, size, size, 3)``, float32 in [0, 1] or uint8; ``n`` may be 0.
+
+        Returns: dict of float32 arrays: ``p_fake`` ``(n,)``, calibrated where the preset is, and, for a
+        reconstructor, ``mask`` ``(n, size, size)``, ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1],
+        ``flow`` ``(n, s, s, 2)`` in unit coordinates.
+        """
+        crops = np.asarray(crops)
+        if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3):
+            raise ValueError(f"Crops must have the shape (n, {self.size}, {self.size}, 3); received {crops.shape}.")
+        if crops.dtype == np.uint8:
+            crops = crops / np.float32(255)
+        elif len(crops) and not (crops.min() >= 0.0 and crops.max() <= 1.0):
+            raise ValueError(f"Float crops must be within 0 and 1; received {crops.min()} to {crops.max()}.")
+        if len(crops):
+            outputs = self.model.predict_on_batch(crops.astype("float32"))
+        else:  # Convolutions fail on none.
+            outputs = {name: np.zeros((0, *value.shape[1:]), "float32") for name, value in self.model.output.items()}
+        answer = {"p_fake": outputs["p_fake"][:, 0]}
+        if "mask" in outputs:
+            answer["mask"] = outputs["mask"][..., 0]
+            answer.update({key: np.clip(outputs[key], 0.0, 1.0) for key in ("target", "donor")})
+            answer["flow"] = outputs["flow"]
+        return answer
+
+    @own_settings(exact=True)
+    def __call__(self, source, max_faces=8):
+        """Answer for one photo.
+
+        Args:
+            source: path, encoded bytes (bytes, bytearray or memoryview), or uint8 RGB array ``(height, width, 3)``.
+            max_faces: how many faces at most, the largest first.
+
+        Returns: ``Result``, one answer a face; a photo without a face has one with the verdict ``no_face``.
+
+        Raises:
+            ImageError: the photo is refused.
+        """
+        started = time.perf_counter()
+        file, digest, photo, notes = open_photo(source)
+        faces = self.finder.find(photo, max_faces=max_faces, small=True)
+        if not faces:
+            answers = [self.answer_nothing()]
+        else:
+            answers = self.answer_faces(photo, faces)
+        seconds = (time.perf_counter() - started) / len(answers)
+        for answer in answers:
+            answer.seconds = seconds
+            answer.warnings.extend(notes)
+        return Result(file, digest, answers, photo)
+
+    def answer_nothing(self):
+        """The answer for a photo without a face."""
+        return FaceAnswer(None, None, "no_face", None, self.threshold, None, None, self.name, list(self.warnings))
+
+    def answer_faces(self, photo, faces):
+        """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
+        crops, points = align_faces(photo, faces, self.size)
+        answers = [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
+        places = ops.convert_to_numpy(crop_transform(np.stack([face.points for face in faces]).astype("float32")))
+        for answer, place in zip(answers, places):
+            answer.place, side = place, float(np.hypot(*place[:, 0]))
+            if side < self.size / SMALLEST:
+                answer.warnings.append(SMALL_FACE.format(side=side, size=self.size))
+        return answers
+
+    def answer_face(self, index, face, crop, points):
+        """The answer for one aligned face; ``points`` are its mesh in unit coordinates of the crop."""
+        outputs = {key: value[0] for key, value in self.predict(crop[None]).items()}
+        p_fake = float(outputs["p_fake"])
+        verdict = decide(p_fake, self.threshold, self.band)
+        answer = FaceAnswer(
+            index, face.box, verdict, p_fake, self.threshold, None, None, self.name, list(self.warnings), crop=crop,
+            error_rates=self.error_rates,
+        )
+        if "mask" in outputs:
+            answer.mask, answer.target = outputs["mask"], outputs["target"]
+            answer.mask_area = float(answer.mask.mean())
+            if answer.names_donor:
+                answer.donor = outputs["donor"]
+                self.swap_again(answer, points)
+        return answer
+
+    def swap_again(self, answer, points):
+        """Add the re-swap and its scores to an answer, or the reason why there is none."""
+        photo = np.round(answer.donor * 255).astype("uint8")
+        whole = np.array([[[self.size, 0, 0], [0, self.size, 0]]], "float32")
+        donor_points, presence = self.finder.points_in(photo, whole)
+        if presence[0] < 0.5:
+            answer.warnings.append(NO_DONOR_FACE)
+            return
+        batch = {
+            "crop": answer.crop, "target": answer.target, "donor": answer.donor, "mask": answer.mask[..., None],
+            "points": points, "donor_points": donor_points[0] / self.size,
+        }
+        outputs = self.reswap.predict_on_batch({key: np.asarray(v, "float32")[None] for key, v in batch.items()})
+        answer.reswap_image = np.clip(outputs["reswap"][0], 0.0, 1.0)
+        ssim, residual = outputs["scores"][0]
+        answer.reswap = {"ssim": float(ssim), "residual": float(residual)}
+
+
+def open_photo(source):
+    """Name, SHA-256, pixels and notes on the file of a photo given as path, bytes or uint8 array."""
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[-1] != 3:
+            raise ValueError(
+                f"A photo as an array must be uint8 (height, width, 3), RGB; received {source.dtype} {source.shape}."
+            )
+        return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source, []
+    data = read_bytes(source)
+    name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
+    return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)
+
+
+def align_faces(photo, faces, size):
+    """Crops of a photo's faces and their mesh points.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``.
+        faces: list of ``Face``, at least one.
+        size: pixels of a crop's side.
+
+    Returns: crops float32 ``(n, size, size, 3)`` in [0, 1]; points float32 ``(n, 478, 3)`` in unit coordinates of
+    their crops, z in the same unit. NumPy arrays.
+    """
+    points = np.stack([face.points for face in faces]).astype("float32")
+    crops, unit = zip(*(align_points(photo, points[k : k + 1], size) for k in range(len(faces))))
+    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(ops.concatenate(unit))
+
+
+def align_points(photo, points, size):
+    """The crop of one face and its mesh points, in keras.ops; a SavedModel aligns by it, too.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``.
+        points: float32 ``(1, 478, 3)``, photo pixels.
+        size: pixels of the crop's side.
+
+    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it.
+    """
+    matrices = crop_transform(points)
+    flat = transform_points(invert_transform(matrices), points[..., :2])
+    side = ops.sqrt(matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)
+    unit = ops.concatenate([flat, points[..., 2:] / side[:, None, None]], axis=-1)
+    return cut_crops(photo, matrices, size), unit

@@ -1,0 +1,138 @@
+"""The few layers that Keras does not have; all compile for XLA and none draws random numbers."""
+
+import keras
+from keras import ops
+
+from keras_uncover.ops.filters import apply_separable, resize_matrix
+from keras_uncover.ops.geometry import sample
+
+
+class SpaceToDepth(keras.layers.Layer):
+    """Turn patches of ``factor x factor`` pixels into channels: ``(h, w, c)`` to ``(h / f, w / f, f * f * c)``."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images):
+        _, height, width, channels = images.shape
+        f = self.factor
+        x = ops.reshape(images, (-1, height // f, f, width // f, f, channels))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height // f, width // f, f * f * channels))
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class DepthToSpace(SpaceToDepth):
+    """The inverse of ``SpaceToDepth``."""
+
+    def call(self, images):
+        _, height, width, channels = images.shape
+        f, channels = self.factor, channels // self.factor**2
+        x = ops.reshape(images, (-1, height, width, f, f, channels))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height * f, width * f, channels))
+
+
+def linear_matrix(size, factor):
+    """Weights that enlarge a line of pixels linearly, half-pixel centres: float32 ``(size * factor, size)``."""
+    return resize_matrix(size, 0.0, 1.0, size * factor)
+
+
+class EnlargeLinearly(keras.layers.Layer):
+    """Bilinear enlargement as two matrix products: unlike ``UpSampling2D`` its bfloat16 gradient compiles for XLA."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, images):
+        rows, columns = (linear_matrix(side, self.factor)[None] for side in images.shape[1:3])
+        rows, columns = (ops.convert_to_tensor(m, images.dtype) for m in (rows, columns))
+        return apply_separable(images, rows, columns)
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class Float32Layer(keras.layers.Layer):
+    """A layer that computes in float32 whatever the policy: places and pixels of an answer bear no half precision."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, dtype="float32")
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dtype"]
+        return config
+
+
+class OffsetsToPlaces(Float32Layer):
+    """Places moved by offsets: ``[places (b, s, s, 2), offsets (b, s, s, 2)]``, both in unit coordinates.
+
+    Offsets are squashed to ``-reach .. reach``.
+    """
+
+    def __init__(self, reach=0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.reach = reach
+
+    def call(self, inputs):
+        places, offsets = inputs
+        return places + self.reach * ops.tanh(offsets)
+
+    def get_config(self):
+        return {**super().get_config(), "reach": self.reach}
+
+
+class Warp(Float32Layer):
+    """Read an image at the places of a flow: ``[image (b, s, s, c), flow (b, s, s, 2) in unit coordinates]``."""
+
+    def call(self, inputs):
+        image, flow = inputs
+        return sample(image, flow * image.shape[1], border="edge")
+
+
+class Blend(Float32Layer):
+    """Compose by a mask: ``[below, above, mask]`` gives ``below * (1 - mask) + above * mask``."""
+
+    def call(self, inputs):
+        below, above, mask = inputs
+        return below * (1.0 - mask) + above * mask
+
+
+class Recolour(Float32Layer):
+    """Apply a colour map: ``[image (b, s, s, 3), colour (b, s, s, 6): gain and bias before squashing]``.
+
+    Gains are between 1/e and e, biases between -1 and 1. The result is not clipped.
+    """
+
+    def call(self, inputs):
+        image, colour = inputs
+        gain, bias = ops.exp(ops.tanh(colour[..., :3])), ops.tanh(colour[..., 3:])
+        return image * gain + bias
+
+
+class SoftClip(Float32Layer):
+    """Clip to [0, 1] but for a hundredth of what lies beyond.
+
+    A hard clip would stop the gradient of every pixel outside of the range; the leak leads it back in.
+    """
+
+    def call(self, values):
+        inside = ops.clip(values, 0.0, 1.0)
+        return inside + 0.01 * (values - inside)
+
+
+class Grey(Float32Layer):
+    """A neutral picture of the shape of its input."""
+
+    def __init__(self, level=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.level = level
+
+    def call(self, images):
+        return ops.full_like(images, self.level)
+
+    def get_config(self):
+        return {**super().get_config(), "level": self.level}

@@ -1,0 +1,126 @@
+"""Face swaps made by the batch, with exact truth: one gather a swap, in keras.ops.
+
+The same function runs inside ``Dataset.map``, on the accelerator and in the re-swap check. It draws nothing itself:
+all chance comes in as uniform numbers, so a batch of swaps is a pure function of its records and its draws.
+
+``families.py`` says what kinds there are and which rows are of which, ``pasting.py`` what is pasted, ``regions.py``
+where, ``blending.py`` how, and ``flows.py`` where the donor can then be seen.
+"""
+
+import functools
+
+from keras import ops
+
+from keras_uncover.swaps.blending import draw_strength, paste, paste_bands, soften
+from keras_uncover.swaps.families import FAMILIES, PYRAMID, RESYNTH, SELF, cast_batch
+from keras_uncover.swaps.flows import true_flow
+from keras_uncover.swaps.pasting import COLOUR_DRAWS, JITTER_DRAWS, donor_pixels, recolour
+from keras_uncover.swaps.regions import ELASTIC_DRAWS, SHAPE_DRAWS, shape_mask
+from keras_uncover.swaps.steps import as_is, on_rows
+
+__all__ = ["DRAWS", "FAMILIES", "GREY", "PLAIN_DRAWS", "as_is", "make_swaps", "neutral_outside"]
+
+GREY = 0.5  # the colour outside of a donor's face
+# Uniform numbers that a plain swap takes, and that any swap does. Published numbers rest on the order of the first:
+# family, jitter, shape, colour, softness and strength, lot. What is new comes after them.
+PLAIN_DRAWS = 1 + JITTER_DRAWS + SHAPE_DRAWS + COLOUR_DRAWS + 3 + 1
+DRAWS = PLAIN_DRAWS + 1 + ELASTIC_DRAWS
+
+
+def split_draws(draws, plain):
+    """Name the columns of the draws; what a plain swap does without is None."""
+    wanted = (PLAIN_DRAWS, DRAWS) if plain else (DRAWS,)
+    if draws.shape[-1] not in wanted:
+        raise ValueError(
+            f"draws must have {' or '.join(map(str, wanted))} columns; received shape {tuple(draws.shape)}."
+        )
+    widths = {"family": 1, "jitter": JITTER_DRAWS, "shape": SHAPE_DRAWS, "colour": COLOUR_DRAWS, "softness": 1}
+    widths |= {"strength": 2, "lot": 1} | ({} if plain else {"histogram": 1, "elastic": ELASTIC_DRAWS})
+    parts, start = {"histogram": None, "elastic": None}, 0
+    for name, width in widths.items():
+        part = draws[:, start : start + width]
+        parts[name] = part[:, 0] if name in ("family", "softness", "lot", "histogram") else part
+        start += width
+    return parts
+
+
+def neutral_outside(crop, hull):
+    """A donor's truth: the face on grey. crop ``(..., 3)``, hull ``(..., 1)``, float32 in [0, 1]."""
+    return crop * hull + GREY * (1.0 - hull)
+
+
+def paste_families(target, pixels, mask, strength, cover, rows):
+    """Lay the pasted pixels into the target's crop as the family of each row does: the fakes. rows: of a ``Cast``."""
+    everything = [target, pixels, mask, strength, cover]
+    if PYRAMID not in rows:
+        return paste(*everything[:4])
+    if rows[PYRAMID] is None:
+        return paste_bands(*everything)
+    return on_rows(lambda _, *others: [paste_bands(*others)], [paste(*everything[:4])], everything, rows[PYRAMID])[0]
+
+
+def paint_again(fake, target, rows, resynthesise):
+    """Let an autoencoder paint the rows of ``resynth`` again, the whole crop, and their genuine photos just so."""
+    if RESYNTH not in rows:
+        return fake, target
+
+    def paint(fake, target):
+        return ops.split(resynthesise(ops.concatenate([fake, target], axis=0)), 2)
+
+    return on_rows(paint, [fake, target], [], rows[RESYNTH])
+
+
+def finish(target, pixels, mask, strength, cover, rows, resynthesise):
+    """Fake and genuine photo. One step, so that rows are replaced where they lie and nothing is copied for them."""
+    fake = paste_families(target, pixels, mask, strength, cover, rows)
+    return paint_again(fake, target, rows, resynthesise)
+
+
+def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthesise=None):
+    """Swap the faces of a batch.
+
+    Args:
+        target, donor: dicts of float32 arrays, one record a row: ``crop`` and ``texture`` ``(batch, size, size, 3)``,
+            ``uv`` ``(batch, size, size, 2)``, ``hull`` ``(batch, size, size, 1)``, ``points`` ``(batch, 468, 3)`` in
+            unit coordinates of the crop.
+        draws: float32 ``(batch, DRAWS)``, uniform in [0, 1); for plain swaps the first ``PLAIN_DRAWS`` are enough.
+        shares: dict, family name to its share of the batch.
+        plain: full-strength swaps of the whole face with a narrow feather, coloured by mean and deviation or not at
+            all: the headline of an evaluation.
+        stage: wraps every step, for instance to compile each apart: as one program, XLA works out again for every
+            reader what several read, and a batch takes twice as long on a CPU.
+        resynthesise: function of float32 ``(n, size, size, 3)`` in [0, 1] that paints crops again; needed where
+            ``resynth`` has a share.
+
+    Returns: dict of float32 arrays: ``input`` (the fake), ``target``, ``donor`` ``(batch, size, size, 3)``;
+    ``mask`` ``(batch, size, size, 1)``, the region before strength; ``donor_hull``; ``flow``
+    ``(batch, size / 4, size / 4, 3)``; ``has_donor`` and ``strength`` ``(batch,)``; ``family`` int32 ``(batch,)``.
+    ``target`` is the genuine photo as it would be after what happened to the whole fake: for ``resynth`` it passed
+    through the autoencoder, too, so that it can stand beside its fake as a genuine photo.
+    """
+    drawn = split_draws(draws, plain)
+    cast = cast_batch(drawn["family"], drawn["lot"], shares)
+    if RESYNTH in cast.rows and resynthesise is None:
+        raise ValueError(
+            "Swaps of the family resynth pass through an autoencoder; received resynthesise=None. Give one, such as "
+            'keras_uncover.models.autoencoder.load_autoencoder("autoencoder"), or leave resynth out of the shares.'
+        )
+    family, crop = cast.family, target["crop"]
+    pixels, cover = donor_pixels(target, donor, family, drawn["jitter"], stage)
+    mask = stage(shape_mask)(target["hull"], cover, target["uv"], drawn["shape"], drawn["elastic"])
+    pixels = recolour(pixels, crop, mask, family, drawn["colour"], drawn["histogram"], stage)
+    pixels = soften(pixels, drawn["softness"], stage)
+    strength = ops.ones_like(drawn["lot"]) if plain else draw_strength(drawn["strength"])
+    last = stage(functools.partial(finish, resynthesise=resynthesise))
+    fake, genuine = last(crop, pixels, mask, strength, cover, cast.rows)
+    return {
+        "input": fake,
+        "target": genuine,
+        "donor": stage(neutral_outside)(donor["crop"], donor["hull"]),
+        "mask": mask,
+        "donor_hull": donor["hull"],
+        "flow": stage(functools.partial(true_flow, size=crop.shape[1] // 4))(target, donor, family),
+        "has_donor": ops.cast(ops.not_equal(family, SELF), "float32"),
+        "strength": strength,
+        "family": family,
+    }

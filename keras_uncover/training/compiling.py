@@ -1,0 +1,108 @@
+"""A network made ready for its first step: losses, optimizer, schedule, and every variable that a step needs."""
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from keras_uncover.backend import own_settings
+from keras_uncover.training import losses, metrics
+from keras_uncover.training.run_folder import RunError
+
+
+class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear from 0 to the peak, then half a cosine down to a share of it, where it stays.
+
+    The same numbers as ``keras.optimizers.schedules.CosineDecay`` with a warm-up. That one branches, and Keras asks a
+    schedule once for every weight: a branch for each took a third of the time that a training needs to start.
+
+    Args:
+        peak: the highest rate, after the warm-up.
+        steps: of the whole training.
+        warmup: steps of the warm-up, fewer than those.
+        floor: share of the peak at the end, 0 to 1.
+    """
+
+    def __init__(self, peak, steps, warmup, floor=0.01):
+        super().__init__()
+        if not 0 <= warmup < steps:
+            raise ValueError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
+        self.peak, self.steps, self.warmup, self.floor = peak, steps, warmup, floor
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        done = ops.clip((step - self.warmup) / (self.steps - self.warmup), 0.0, 1.0)
+        falling = self.floor + (1.0 - self.floor) * 0.5 * (1.0 + ops.cos(np.pi * done))
+        rising = ops.minimum(step / self.warmup, 1.0) if self.warmup else 1.0
+        return self.peak * rising * falling
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup, "floor": self.floor}
+
+
+def read_weights(words, task):
+    """Weights of the reconstructor's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
+
+    Raises:
+        RunError: no such output, or no number; a classifier's one loss has no weight.
+    """
+    if words and task == "classify":
+        raise RunError(f"--weigh is for the reconstructor's losses; received {words} for a classifier. Leave it out.")
+    weights = dict(losses.RECONSTRUCTOR_WEIGHTS)
+    for word in words:
+        output, _, value = word.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+        if output not in weights or number is None:
+            raise RunError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
+        weights[output] = number
+    return weights
+
+
+@own_settings()
+def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
+    """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
+    steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
+    its gradient, even where that is a rounding's.
+
+    The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
+    ``losses.reconstructor_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to
+    ``compile``, such as ``jit_compile`` and ``steps_per_execution``. Gradients are not clipped: Keras clips before
+    replicas are added up, so that the result would depend on their number.
+    """
+    schedule = WarmCosine(learning_rate, steps, min(300, steps // 10))
+    momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, use_ema=True, ema_momentum=momentum)
+    if task == "classify":
+        model.compile(optimizer, losses.classifier_losses(), weighted_metrics=metrics.classifier_metrics(), **how)
+    else:
+        model.compile(
+            optimizer,
+            losses.reconstructor_losses(faces),
+            loss_weights=weights or losses.RECONSTRUCTOR_WEIGHTS,
+            weighted_metrics=metrics.reconstructor_metrics(),
+            **how,
+        )
+
+
+@own_settings()
+def prepare_state(model, batch=None):
+    """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known; with a batch
+    those of losses and metrics, too.
+
+    TensorFlow traces a step a second time if the first trace made variables, which takes as long again.
+    """
+    model.optimizer.build(model.trainable_variables)
+    if batch is not None:
+        _, truth, weight = batch
+        blank = {name: np.zeros((len(truth[name]), *answer.shape[1:]), "float32")
+                 for name, answer in model.output.items() if name in truth}
+        model.compute_loss(y=truth, y_pred=blank, sample_weight=weight, training=False)
+        model.compute_metrics(None, truth, blank, weight)
+        model.reset_metrics()
+
+
+def blank_batch(dataset):
+    """One example of zeros, of the shapes and dtypes that a ``tf.data.Dataset`` gives."""
+    return tree.map_structure(lambda spec: np.zeros((1, *spec.shape[1:]), spec.dtype.name), dataset.element_spec)

@@ -1,0 +1,165 @@
+"""Losses: each returns one value an example, so that any number of replicas agrees on the mean.
+
+Truths that need weights a pixel carry them as their last channel: ``target`` the mask, ``donor`` the donor's hull,
+``flow`` whether the place is known.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_uncover.ops.filters import apply_separable
+
+AXES = (1, 2, 3)
+
+
+def window_matrix(size, stride, sigma=1.5, taps=11):
+    """SSIM's Gaussian windows along a line, float32 ``(windows, size)``, each row sums to 1; no padding."""
+    starts = np.arange(0, size - taps + 1, stride)
+    offsets = np.arange(taps) - (taps - 1) / 2
+    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
+    matrix = np.zeros((len(starts), size), "float32")
+    for row, start in enumerate(starts):
+        matrix[row, start : start + taps] = weights / weights.sum()
+    return matrix
+
+
+def ssim_map(images, references, stride=1):
+    """Structural similarity of each window.
+
+    Args:
+        images, references: float32 ``(batch, size, size, channels)`` in [0, 1], ``size`` at least 11.
+        stride: pixels between windows; 1 is the measure of the paper, more is as good a loss and cheaper.
+
+    Returns: float32 ``(batch, windows, windows, channels)``.
+    Source: Z. Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004
+    (11 x 11 Gaussian of 1.5 pixels, K1 0.01, K2 0.03); windows are matrix products.
+    """
+    matrix = ops.convert_to_tensor(window_matrix(images.shape[1], stride))[None]
+    channels = images.shape[-1]
+    stack = [images, references, images * images, references * references, images * references]
+    means = apply_separable(ops.concatenate(stack, axis=-1), matrix, matrix)
+    x, y, xx, yy, xy = (means[..., k * channels : (k + 1) * channels] for k in range(5))
+    c1, c2 = 0.01**2, 0.03**2
+    numerator = (2 * x * y + c1) * (2 * (xy - x * y) + c2)
+    return numerator / ((x * x + y * y + c1) * (xx - x * x + yy - y * y + c2))
+
+
+def weigh_windows(weights, stride):
+    """The weight of each SSIM window: its Gaussian mean of a pixel weight ``(batch, size, size, 1)``."""
+    matrix = ops.convert_to_tensor(window_matrix(weights.shape[1], stride))[None]
+    return apply_separable(weights, matrix, matrix)
+
+
+def split_weight(truth):
+    """A truth whose last channel is a weight: (values, weight)."""
+    return truth[..., :-1], truth[..., -1:]
+
+
+class RegionL1(keras.losses.Loss):
+    """Mean absolute difference, pixels weighing ``outside + inside * weight``, over the sum of the weights.
+
+    y_true: ``(batch, h, w, c + 1)``, the last channel a weight in [0, 1]; y_pred: ``(batch, h, w, c)``.
+    """
+
+    def __init__(self, inside=1.0, outside=0.0, name="region_l1", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.inside, self.outside = inside, outside
+
+    def call(self, y_true, y_pred):
+        values, weight = split_weight(y_true)
+        weight = self.outside + self.inside * weight
+        difference = ops.mean(ops.abs(values - y_pred), axis=-1, keepdims=True)
+        return ops.sum(difference * weight, axis=AXES) / (ops.sum(weight, axis=AXES) + 1e-3)
+
+    def get_config(self):
+        return {**super().get_config(), "inside": self.inside, "outside": self.outside}
+
+
+class RegionSSIM(keras.losses.Loss):
+    """One minus the mean SSIM of the windows inside the weight; 0 where the weight is empty.
+
+    y_true: ``(batch, h, w, c + 1)``, the last channel a weight in [0, 1]; y_pred: ``(batch, h, w, c)``.
+    """
+
+    def __init__(self, stride=4, name="region_ssim", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.stride = stride
+
+    def call(self, y_true, y_pred):
+        values, weight = split_weight(y_true)
+        loss = 1.0 - ops.mean(ssim_map(y_pred, values, self.stride), axis=-1, keepdims=True)
+        weight = weigh_windows(weight, self.stride)
+        return ops.sum(loss * weight, axis=AXES) / (ops.sum(weight, axis=AXES) + 1e-3)
+
+    def get_config(self):
+        return {**super().get_config(), "stride": self.stride}
+
+
+class MaskLoss(keras.losses.Loss):
+    """Cross-entropy a pixel plus soft Dice.
+
+    Dice (F. Milletari et al., "V-Net", 2016) keeps a small mask from being outvoted by its surroundings; its smoothing
+    makes an empty mask's loss fall to 0 with an empty answer.
+    y_true, y_pred: ``(batch, h, w, 1)`` in [0, 1].
+    """
+
+    def __init__(self, dice=0.5, name="mask_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.dice = dice
+
+    def call(self, y_true, y_pred):
+        p = ops.clip(y_pred, 1e-5, 1 - 1e-5)
+        entropy = -ops.mean(y_true * ops.log(p) + (1 - y_true) * ops.log(1 - p), axis=AXES)
+        overlap = 2 * ops.sum(y_true * y_pred, axis=AXES) + 10.0
+        total = ops.sum(y_true, axis=AXES) + ops.sum(y_pred, axis=AXES) + 10.0
+        return entropy + self.dice * (1 - overlap / total)
+
+    def get_config(self):
+        return {**super().get_config(), "dice": self.dice}
+
+
+class WeightedSum(keras.losses.Loss):
+    """Several losses on one output: ``terms`` are pairs of weight and loss."""
+
+    def __init__(self, terms, name="weighted_sum", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.terms = terms
+
+    def call(self, y_true, y_pred):
+        return sum(weight * loss.call(y_true, y_pred) for weight, loss in self.terms)
+
+    def get_config(self):
+        terms = [(weight, keras.losses.serialize(loss)) for weight, loss in self.terms]
+        return {**super().get_config(), "terms": terms}
+
+    @classmethod
+    def from_config(cls, config):
+        config["terms"] = [(weight, keras.losses.deserialize(loss, globals())) for weight, loss in config["terms"]]
+        return cls(**config)
+
+
+def classifier_losses():
+    """Losses of the classifier by output."""
+    return {"p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02)}
+
+
+def reconstructor_losses(faces=()):
+    """Losses of the reconstructor by output.
+
+    Args:
+        faces: pairs of weight and loss on both recovered faces beside L1 and SSIM, such as those of
+            ``feature_losses.load_face_losses``.
+    """
+    regions = [(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())]
+    return {
+        "p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02),
+        "mask": MaskLoss(),
+        "target": WeightedSum([*regions, *faces], name="target_loss"),
+        "donor": WeightedSum([*regions, *faces], name="donor_loss"),
+        "flow": RegionL1(inside=1.0, name="flow_loss"),
+        "seen": RegionL1(inside=1.0, name="seen_loss"),
+    }
+
+
+RECONSTRUCTOR_WEIGHTS = {"p_fake": 0.5, "mask": 1.0, "target": 2.0, "donor": 2.0, "flow": 10.0, "seen": 2.0}

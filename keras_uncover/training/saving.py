@@ -1,0 +1,92 @@
+"""What a run leaves on the disk after every epoch: its network, its best one, its history, and the checkpoint."""
+
+import math
+import sys
+import time
+from pathlib import Path
+
+import keras
+
+from keras_uncover.presets import RUN_MODEL
+from keras_uncover.presets.weights import save_preset
+from keras_uncover.training.averages import averaged
+from keras_uncover.training.checkpoints import prune_checkpoints, save_checkpoint
+
+RUN_BEST = "best"
+
+
+def save_averages(model, folders, config):
+    """Write the averaged weights as preset folders, without the optimizer; each write is atomic."""
+    # The same layers in a model that was never compiled: the optimizer's slots are three times the weights.
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    with averaged(model):
+        for folder in folders:
+            save_preset(bare, folder, config, half=False)
+
+
+class SaveRun(keras.callbacks.Callback):
+    """After every epoch write the averaged weights, also as the best ones if they are, and then the checkpoint.
+
+    The checkpoint comes last: what was written before it is written again if the process is killed in between.
+
+    Args:
+        folder: the run's folder.
+        config: of the preset folders.
+        per_epoch: steps an epoch.
+        keep: newest checkpoints that stay; the best one does, too.
+        best: ``{"step": ..., "value": ...}`` of the run so far, or None.
+        watched: the logged value of which less is better.
+    """
+
+    def __init__(self, folder, config, per_epoch, keep=3, best=None, watched="val_loss"):
+        super().__init__()
+        self.folder, self.config, self.per_epoch, self.keep = Path(folder), config, per_epoch, keep
+        self.best, self.watched = best or {"step": 0, "value": math.inf}, watched
+
+    def on_epoch_end(self, epoch, logs=None):
+        step, value = (epoch + 1) * self.per_epoch, logs.get(self.watched, logs["loss"])
+        names = [RUN_MODEL]
+        if value < self.best["value"]:
+            self.best = {"step": step, "value": float(value)}
+            names.append(RUN_BEST)
+        save_averages(self.model, [self.folder / name for name in names], self.config)
+        note = {"step": step, "epoch": epoch + 1, "per_epoch": self.per_epoch, "best": self.best}
+        save_checkpoint(self.model, self.folder, {**note, "logs": {key: float(value) for key, value in logs.items()}})
+        prune_checkpoints(self.folder, self.keep, self.best["step"])
+
+
+class TellRate(keras.callbacks.Callback):
+    """Log learning rate and images a second, and tell after every epoch how long the run will take from there.
+
+    Args:
+        batch_size: examples a step. steps: of the whole run.
+    """
+
+    def __init__(self, batch_size, steps, per_epoch, tells=True):
+        super().__init__()
+        self.batch_size, self.steps, self.per_epoch, self.tells = batch_size, steps, per_epoch, tells
+        self.spent, self.epochs = 0.0, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = self.trained = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.trained = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["images_per_second"] = self.batch_size * self.per_epoch / (self.trained - self.started)
+        self.spent, self.epochs = self.spent + time.monotonic() - self.started, self.epochs + 1
+        step = (epoch + 1) * self.per_epoch
+        left = self.spent / self.epochs * (self.steps - step) / self.per_epoch
+        if self.tells:
+            print(f"step {step:,} of {self.steps:,}: {logs['images_per_second']:,.1f} images/s, "
+                  f"{format_time(left)} left", file=sys.stderr, flush=True)
+
+
+def format_time(seconds):
+    """``3 h 05 min``, ``12 min`` or ``40 s``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
