@@ -108,7 +108,7 @@ class Served:
         return {**spread, **self.say_photo(seen), "bbox": seen["boxes"], "found": found, "count": seen["count"]}
 
     def look(self, photo_bytes, max_faces):
-        """Decode, find and align each photo: what ``find_and_align`` answers, ``error_code``, ``error`` and ``note``."""
+        """Decode, find and align each photo: what ``find_and_align`` answers, and the words of ``decode``."""
         specs = found_specs(self.uncoverer.size, max_faces)
         nothing = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
 

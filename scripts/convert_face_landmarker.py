@@ -164,7 +164,8 @@ def write_reference(members, photos, path):
         path, crops=crops, regressors=regressors, logits=detector["logits"][:, :, 0],
         points=points.reshape(-1, 478, 3), presence_logit=mesh["presence_logit"].reshape(-1),
     )
-    print(for_stdout(f"{path}: best logits {detector['logits'].max(axis=(1, 2))}, presence {mesh['presence_logit'].ravel()}"))
+    best = detector["logits"].max(axis=(1, 2))
+    print(for_stdout(f"{path}: best logits {best}, presence {mesh['presence_logit'].ravel()}"))
 
 
 def _middle_square(width, height):

@@ -113,7 +113,8 @@ def main():
     points = mean_shape(marks["points"][keep, : len(vertices)].astype("float64"), mirror)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(arguments.out, points=points, triangles=triangles, mirror=mirror)
-    print(for_stdout(f"{arguments.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles"))
+    words = f"{arguments.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles"
+    print(for_stdout(words))
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ def decode_photo(data):
         data: string scalar.
 
     Returns: ``(pixels, code, message, note)``: uint8 ``(height, width, 3)``, turned as EXIF says; one of ``CODES``, ""
-    where the file was decoded; what is wrong with it, in the words of ``keras_uncover.images.decode.ImageError``; what the
-    reader of an answer must know of the file, or "". A refused file has pixels ``(1, 1, 3)`` of zeros.
+    where the file was decoded; what is wrong with it, in the words of the host's ``ImageError``; what the reader of an
+    answer must know of the file, or "". A refused file has pixels ``(1, 1, 3)`` of zeros.
     """
     count = tf.strings.length(data)
     # Before anything else: a file above the limit is not even split into bytes.

@@ -13,8 +13,8 @@ def add(commands):
         "Check packages, the hash of every weights file, backend, devices and memory, and answer a\n"
         "bundled photo, whose answer is known. Asks nothing outside of this machine.",
         "examples:\n  keras-uncover doctor\n  keras-uncover doctor --quick --json\n"
-        "\nexit codes:\n  0  sound, with notes perhaps\n  1  a check failed\n  2  Keras's settings name a backend that\n"
-        "     this does not run on\n  4  weights are missing or altered\n",
+        "\nexit codes:\n  0  sound, with notes perhaps\n  1  a check failed\n"
+        "  2  Keras's settings name a backend that this does not run on\n  4  weights are missing or altered\n",
     )
     parser.add_argument("--quick", action="store_true", help="without the backend and the self-test, in a second")
     parser.add_argument("--json", action="store_true", help="write one JSON object a check and line to stdout")
