@@ -14,35 +14,18 @@ people in both roles.
 import argparse
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.backend import settle, settle_or_exit
+from keras_uncover.escapes import Parser
+from keras_uncover.overwriting import FIGURES, WRITTEN_BY, check_or_exit
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import DamagedData, DataError, end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_uncover.backend import settle, settle_or_exit  # noqa: E402
-
-if __name__ == "__main__":
-    settle_or_exit("evaluate_keras.py")
-
-from keras_uncover.escapes import Parser  # noqa: E402
-from keras_uncover.evaluation import cost as costs  # noqa: E402
-from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
-from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
-from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
-from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
-from keras_uncover.faces.identity import Judge  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
-from keras_uncover.inference.scores import count_scores  # noqa: E402
-from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
-from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
-from keras_uncover.overwriting import WRITTEN_BY, OverwriteError, check_output  # noqa: E402
-from keras_uncover.presets.weights import WeightsError  # noqa: E402
-from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
-from keras_uncover.terminal import Progress  # noqa: E402
-from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
-
-LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
-STRENGTHS = (0.75, 0.5)
 
 
 def parse_arguments(arguments=None):
@@ -61,16 +44,35 @@ def parse_arguments(arguments=None):
     parser.add_argument("--overwrite", action="store_true", help="let FILE and the figures replace files that this "
                         "program did not write")
     options = parser.parse_args(arguments)
-    try:
-        if options.json:
-            check_output(options.json, overwrite=options.overwrite, replaced=False)
-        if options.figures:
-            from keras_uncover.evaluation.paper_figures import check_figures  # It imports matplotlib.
-
-            check_figures(options.figures, options.overwrite)
-    except OverwriteError as error:
-        parser.error(str(error))
+    folder = Path(options.figures or "")
+    figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
+    check_or_exit(parser, figures, options.overwrite)
+    check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("evaluate_keras.py")
+
+from keras_uncover.evaluation import cost as costs  # noqa: E402
+from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
+from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
+from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
+from keras_uncover.faces.identity import Judge  # noqa: E402
+from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.inference.scores import count_scores  # noqa: E402
+from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
+from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
+from keras_uncover.presets.weights import WeightsError  # noqa: E402
+from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
+from keras_uncover.terminal import Progress  # noqa: E402
+from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+
+LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
+STRENGTHS = (0.75, 0.5)
 
 
 @dataclass
@@ -114,7 +116,7 @@ class Setting:
 def prepare(model, shards, split, pairs, seed, calibrated=True):
     """Load the model and the people; say what is missing."""
     uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
-    setting = Setting(uncoverer, read_sized(shards, split, uncoverer.size), seed, pairs)
+    setting = Setting(uncoverer, read_people(shards, split, size=uncoverer.size), seed, pairs)
     try:
         setting.resynthesise = load_autoencoder()
     except WeightsError as error:
@@ -122,23 +124,14 @@ def prepare(model, shards, split, pairs, seed, calibrated=True):
     return setting
 
 
-def read_sized(shards, split, size):
-    """The people of a split, whose crops must have the side that the model takes."""
-    people = read_people(shards, split)
-    if people["crop"].shape[1] != size:
-        raise ValueError(
-            f"Shards must hold crops of the model's side, {size} px; {shards} holds {people['crop'].shape[1]} px. Build "
-            f"others: python -m pipelines.portraits PHOTOS SHARDS --size {size}."
-        )
-    return people
-
-
 def make_bench(setting, train):
     """Judge, gallery, and what the baselines learn from training people."""
     judge, faces = Judge.from_preset("judge"), None
     try:
-        faces = TrainFaces(read_sized(train, "train", setting.uncoverer.size), setting.seed)
-    except ValueError as error:
+        faces = TrainFaces(read_people(train, "train", size=setting.uncoverer.size), setting.seed)
+    except DamagedData:
+        raise
+    except DataError as error:
         setting.progress.warn(f"the baselines {', '.join(TRAINED)} are null: {error}")
     setting.progress.say("judge, gallery and baselines: ready")
     return scoring.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
@@ -161,7 +154,7 @@ def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
     setting = prepare(model, shards, "validation", pairs, seed, calibrated=False)
     rows = {"validation": detection_rows(setting)}
     if split != "validation":
-        setting.people = read_sized(shards, split, setting.uncoverer.size)
+        setting.people = read_people(shards, split, size=setting.uncoverer.size)
         rows[split] = detection_rows(setting)
     return write_calibration(
         model, rate, rows, shards=Path(shards).resolve().name, seed=seed, families=setting.mixed
@@ -268,6 +261,7 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = vars(parse_arguments(arguments))
     settle()
     path, rate = options.pop("json"), options.pop("calibrate")
@@ -285,4 +279,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("evaluate_keras.py", main))

@@ -15,18 +15,21 @@ import sys
 import threading
 from pathlib import Path
 
+from keras_uncover.refusals import USAGE, Refusal, end_in_words
+
 SUPPORTED = ("tensorflow", "jax")
 OWN = {"floatx": "float32", "image_data_format": "channels_last"}
 PLAIN_POLICIES = ("float16", "bfloat16", "float64")  # what a user's floatx leads to; mixed ones are chosen for training
 KNOWN = {"floatx": ("float16", "float32", "float64"), "image_data_format": ("channels_last", "channels_first")}
-REFUSED = 2  # exit code, that of a wrong command line
 
 _lock = threading.Lock()
 _held = {"count": 0, "before": {}}
 
 
-class BackendError(RuntimeError):
+class BackendError(Refusal):
     """Keras's settings name a backend that the library does not run on, or are none that Keras takes."""
+
+    exit_code = USAGE
 
 
 def settings_file():
@@ -112,11 +115,9 @@ def settle(supported=SUPPORTED):
 
 def settle_or_exit(program, supported=SUPPORTED):
     """``settle`` for a script, before it imports Keras itself: a refusal ends it with a sentence and exit code 2."""
-    try:
-        settle(supported)
-    except BackendError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        raise SystemExit(REFUSED) from None
+    code = end_in_words(program, settle, supported)
+    if code:
+        raise SystemExit(code)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,11 @@ MARK = "keras_uncover"
 LOOKED_AT = 65_536  # bytes of a file's beginning and of its end
 TABLE = "file,sha256,face_index,bbox_x0,"  # how every table of answers begins
 WRITTEN_BY = {"written_by": MARK}  # the first entry of a JSON file of numbers
+# Every figure of an evaluation and the kinds of files that it becomes, of which the second is for print.
+FIGURES = {
+    **dict.fromkeys(("roc", "det", "reliability", "confusion", "robustness", "families"), ("png", "pdf")),
+    "examples": ("png",),
+}
 HINT = "Choose another name, or say --overwrite."
 PNG = b"\x89PNG\r\n\x1a\n"
 MARKS = (
@@ -53,11 +58,11 @@ def check_output(path, inputs=(), overwrite=False, replaced=True):
         )
 
 
-def check_or_exit(parser, paths, overwrite=False, inputs=()):
+def check_or_exit(parser, paths, overwrite=False, inputs=(), replaced=True):
     """``check_output`` of each path for a command line; a refusal ends it with exit code 2."""
     try:
         for path in paths:
-            check_output(path, inputs, overwrite)
+            check_output(path, inputs, overwrite, replaced)
     except OverwriteError as error:
         parser.error(str(error))
 

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from keras_uncover.escapes import escape
+from keras_uncover.process import tell
 
 CLEAR_LINE = "\r\x1b[K"
 
@@ -18,7 +18,7 @@ class Progress:
     def say(self, words, end="\n"):
         """Print a line, in place of a counter."""
         clear = CLEAR_LINE if self.counts else ""
-        print(f"{clear}{time.monotonic() - self.started:5.0f} s  {escape(words)}", end=end, file=sys.stderr, flush=True)
+        tell(f"{time.monotonic() - self.started:5.0f} s  {words}", end, clear)
 
     def warn(self, words):
         """Print a warning and keep it."""

@@ -2,11 +2,11 @@
 
 import argparse
 import os
-import sys
 
 from keras_uncover.backend import check_backend
 from keras_uncover.escapes import escape
 from keras_uncover.overwriting import OverwriteError, check_output
+from keras_uncover.process import tell
 
 DEFAULT_PRESET = "small"
 DONE, FAILED, USAGE, REFUSED, WEIGHTS, FOUND, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 10, 130, 141
@@ -83,7 +83,7 @@ def check_writable(arguments, option, inputs, replaced=True):
 
 def say(words):
     """A line for the person at the terminal."""
-    print(escape(words), file=sys.stderr)
+    tell(escape(words))
 
 
 def complain(error):

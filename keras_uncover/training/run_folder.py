@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_uncover.files import write_whole
+from keras_uncover.refusals import Refusal
 from keras_uncover.training.environment import describe_environment
 
 NOTE, LOCK = "run.json", ".lock"
@@ -23,7 +24,7 @@ WRITTEN = ("history.csv", "samples", "checkpoints", "best", "model", "tensorboar
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
 
-class RunError(RuntimeError):
+class RunError(Refusal, RuntimeError):
     """A run folder that cannot be used."""
 
 

@@ -8,10 +8,11 @@ import logging
 import os
 import sys
 
-from keras_uncover.backend import REFUSED, BackendError, check_backend, settle
+from keras_uncover.backend import check_backend, settle
 from keras_uncover.cache import use_cache
-from keras_uncover.escapes import Parser, escape, escape_lines
-from keras_uncover.process import ended_by_term
+from keras_uncover.escapes import Parser, escape
+from keras_uncover.process import ended_by_term, open_closed_streams, tell
+from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination
 from pipelines.build.splits import SPLITS
@@ -104,33 +105,31 @@ def plain_disk_errors():
 
 
 def run(args, make_builder, make_options=dict):
-    """Check, build, and say what happened; returns the exit status: 0 written, 1 not, 2 a backend that will not do.
+    """Check, build, and say what happened; returns the exit status.
 
     Args:
         args: the command line.
         make_builder: as in ``build``.
         make_options: function that returns options of TFDS's ``DownloadConfig``; what it refuses is said, too.
     """
-    try:
-        check_backend()
-        check_numbers(args)
-        if not is_remote(args.shards):
-            check_destination(args.shards, args.overwrite)
-        settle()
-        with ended_by_term():
-            build(make_builder, args.shards, args.overwrite, **make_options())
-    except (BuildError, OSError) as error:
-        print(escape_lines(f"error: {error}"), file=sys.stderr)
-        return 1
-    except BackendError as error:
-        print(escape(f"error: {error}"), file=sys.stderr)
-        return REFUSED
-    print(f"Written to {escape(args.shards)}; files that were left out are in rejects.csv there.", file=sys.stderr)
-    return 0
+    return end_in_words("error", build_checked, args, make_builder, make_options)
+
+
+def build_checked(args, make_builder, make_options):
+    """``run`` without words for what goes wrong."""
+    check_backend()
+    check_numbers(args)
+    if not is_remote(args.shards):
+        check_destination(args.shards, args.overwrite)
+    settle()
+    with ended_by_term():
+        build(make_builder, args.shards, args.overwrite, **make_options())
+    tell(f"Written to {escape(args.shards)}; files that were left out are in rejects.csv there.")
 
 
 def set_environment():
-    """One thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    """Streams, and one thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    open_closed_streams()
     use_cache()
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
