@@ -91,7 +91,7 @@ def add_note(warnings, note):
         warnings: string ``(n, faces)``, "" for a place without an answer. note: string ``(n,)``, "" for none.
     """
     noted = tf.not_equal(note, "")[:, None] & tf.not_equal(warnings, "")
-    return tf.where(noted, tf.strings.join([warnings, "\n", note[:, None]]), warnings)
+    return tf.strings.join([warnings, tf.where(noted, tf.strings.join(["\n", note])[:, None], "")])
 
 
 def add_donor(uncoverer, batch):

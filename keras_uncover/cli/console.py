@@ -80,7 +80,7 @@ class Console:
             left = f", about {describe_seconds((now - self.since) / (done - 1) * (self.total - done))} left"
         filled = BAR * done // self.total
         bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
-        tell(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="")
+        tell(f"{bar} {done} of {self.total} photos{left}", end="", clear=CLEAR_LINE)
 
     def refuse(self, photo, error):
         """Tell that a photo was refused, and why."""
