@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_uncover.backend import settle, settle_or_exit
-from keras_uncover.escapes import Parser
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.overwriting import FIGURES, WRITTEN_BY, check_or_exit
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, end_in_words
@@ -268,7 +268,7 @@ def main(arguments=None):
     del options["overwrite"]
     if rate is None:
         numbers = evaluate(**options)
-        print("\n".join(tables.describe(numbers)))
+        print("\n".join(map(for_stdout, tables.describe(numbers))))
     else:
         numbers = calibrate(rate=rate, **{key: options[key] for key in ("model", "shards", "split", "pairs", "seed")})
         print(describe_calibration(numbers))
