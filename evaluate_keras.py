@@ -3,6 +3,7 @@
     python evaluate_keras.py small SHARDS
     python evaluate_keras.py runs/mine SHARDS --split validation --json numbers.json --figures figures
     python evaluate_keras.py runs/mine SHARDS --calibrate 0.05
+    python evaluate_keras.py small --photos my/photos --swaps my/swaps --out report
 
 MODEL is a preset's name, a preset folder or a run folder. The headline mixes all swap families but `self`: one
 full-strength swap of a whole face a person and family, post-processed by a draw that a genuine photo of the same
@@ -14,15 +15,19 @@ people in both roles.
 import argparse
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_uncover.evaluation import cost as costs  # noqa: E402
-from keras_uncover.evaluation import report, scoring, tables
+from keras_uncover.evaluation import material_options, report, scoring, tables  # noqa: E402
 from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
 from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
+from keras_uncover.evaluation.material import MaterialError  # noqa: E402
+from keras_uncover.evaluation.material_run import measure_material  # noqa: E402
+from keras_uncover.evaluation.material_tables import describe_material  # noqa: E402
 from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.faces.identity import Judge  # noqa: E402
 from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
@@ -41,7 +46,7 @@ STRENGTHS = (0.75, 0.5)
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
-    parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
+    parser.add_argument("shards", nargs="?", metavar="SHARDS", help="folder of TFRecord shards")
     parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
     parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
     parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
@@ -51,7 +56,10 @@ def parse_arguments(arguments=None):
                         "and the best and worst answers there")
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
-    return parser.parse_args(arguments)
+    material_options.add_options(parser)
+    options = parser.parse_args(arguments)
+    material_options.check_options(parser, options)
+    return options
 
 
 @dataclass
@@ -248,17 +256,31 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
     setting.progress.say(f"figures in {folder}")
 
 
+def evaluate_material(options):
+    """Measure pictures of the user's own; a folder that cannot be measured ends the program with its reason."""
+    try:
+        numbers = measure_material(**material_options.material_arguments(options))
+    except MaterialError as error:
+        print(f"evaluate_keras.py: {error}", file=sys.stderr)
+        sys.exit(2)
+    print("\n".join(describe_material(numbers)))
+    return numbers
+
+
 def main(arguments=None):
-    options = vars(parse_arguments(arguments))
-    path, rate = options.pop("json"), options.pop("calibrate")
-    if rate is None:
-        numbers = evaluate(**options)
+    options = parse_arguments(arguments)
+    if material_options.wants_material(options):
+        numbers = evaluate_material(options)
+    elif options.calibrate is None:
+        names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
+        numbers = evaluate(**{name: getattr(options, name) for name in names})
         print("\n".join(tables.describe(numbers)))
     else:
-        numbers = calibrate(rate=rate, **{key: options[key] for key in ("model", "shards", "split", "pairs", "seed")})
+        names = ("model", "shards", "split", "pairs", "seed")
+        numbers = calibrate(rate=options.calibrate, **{name: getattr(options, name) for name in names})
         print(describe_calibration(numbers))
-    if path:
-        with open(path, "w", encoding="utf-8") as file:
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
             json.dump(numbers, file, indent=1, allow_nan=False)
             file.write("\n")
 

@@ -28,6 +28,51 @@ def tpr_at_fpr(genuine, fake, fpr):
     return float(np.mean(np.asarray(fake, float) > threshold))
 
 
+def weighted_auc(genuine, fake, genuine_weight, fake_weight):
+    """``auc`` where a pair counts by its two weights.
+
+    Args:
+        genuine, fake: scores, ``(n,)`` and ``(m,)``, at least one each; higher means fake.
+        genuine_weight, fake_weight: ``(..., n)`` and ``(..., m)``, from 0 up and not all 0.
+
+    Returns: ``(...)``.
+    """
+    order = np.argsort(genuine)
+    ordered, fake = np.asarray(genuine, float)[order], np.asarray(fake, float)
+    below = _sums(np.asarray(genuine_weight, float)[..., order])
+    start, end = (np.searchsorted(ordered, fake, side) for side in ("left", "right"))
+    right = (np.asarray(fake_weight, float) * 0.5 * (below[..., start] + below[..., end])).sum(-1)
+    return right / (below[..., -1] * np.sum(fake_weight, -1))
+
+
+def weighted_threshold(genuine, weight, fpr):
+    """The lowest genuine score that genuine scores with at most ``fpr`` of all weight exceed.
+
+    Args:
+        genuine: scores ``(n,)``; weight: ``(..., n)``; fpr: within 0 and 1.
+
+    Returns: ``(...)``.
+    """
+    order = np.argsort(genuine)
+    ordered, sums = np.asarray(genuine, float)[order], _sums(np.asarray(weight, float)[..., order])
+    above = sums[..., -1:] - sums[..., np.searchsorted(ordered, ordered, "right")]
+    return ordered[np.argmax(above <= fpr * sums[..., -1:] + 1e-9, axis=-1)]
+
+
+def weighted_tpr(genuine, fake, genuine_weight, fake_weight, fpr):
+    """``tpr_at_fpr`` with weights; arguments as of ``weighted_auc``."""
+    cuts = weighted_threshold(genuine, genuine_weight, fpr)
+    order = np.argsort(fake)
+    sums = _sums(np.asarray(fake_weight, float)[..., order])
+    place = np.searchsorted(np.asarray(fake, float)[order], cuts, "right")
+    return 1.0 - np.take_along_axis(sums, np.expand_dims(place, -1), -1)[..., 0] / sums[..., -1]
+
+
+def _sums(weight):
+    """Sums of the first 0, 1, ... n weights along the last axis."""
+    return np.concatenate([np.zeros_like(weight[..., :1]), np.cumsum(weight, -1)], -1)
+
+
 def error_rates(genuine, fake):
     """Error rates at every threshold that tells scores apart, lowest first; what reaches it is called fake.
 
@@ -104,6 +149,29 @@ def draw_people(people, donors=None, kinds=None, draws=DRAWS, seed=0):
         while len(np.unique(kinds[row > 0])) <= kinds.max():
             drawn = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
             row[:] = drawn[first] * np.where(single, 1, drawn[second])
+    return counts
+
+
+def draw_scenes(scenes, kinds=None, draws=DRAWS, seed=0):
+    """As ``draw_people`` for examples of one role, such as the pictures of a scene; all draws are made at once.
+
+    Args:
+        scenes: names ``(n,)``, at least one.
+        kinds: None, or ``(n,)``: a draw that lacks one of these kinds is drawn again.
+
+    Returns: int32 ``(draws, n)``.
+    """
+    names, place = np.unique(scenes, return_inverse=True)
+    rng, counts, missing = np.random.default_rng(seed), np.zeros((draws, len(place)), "int32"), np.arange(draws)
+    if len(place) == 0:
+        raise ValueError("draw_scenes needs an example; received none.")
+    kind_masks = [] if kinds is None else [np.asarray(kinds) == kind for kind in np.unique(kinds)]
+    while len(missing):
+        drawn = rng.integers(0, len(names), (len(missing), len(names))) + len(names) * np.arange(len(missing))[:, None]
+        times = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        counts[missing] = times[:, place]
+        lacks = [~counts[missing][:, mask].any(1) for mask in kind_masks]
+        missing = missing[np.any(lacks, axis=0)] if lacks else missing[:0]
     return counts
 
 
