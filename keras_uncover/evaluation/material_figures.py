@@ -50,6 +50,9 @@ def draw_entry(axes, entry, place, offset, colour, marker, label, flat=True):
 
 def draw_rows(axes, entries, title, chance=None):
     """A row a name; entries: dict from name to a dict from what was measured to its number."""
+    if not entries:
+        axes.set_axis_off()
+        return
     shown = set()
     for place, numbers in enumerate(entries.values()):
         for k, (what, entry) in enumerate(numbers.items()):

@@ -28,8 +28,8 @@ TRUTHS = ("target", "donor")
 TOGETHER = {"stills": lambda _, clip: clip == "", "films": lambda _, clip: clip != "", "all": lambda *_: True}
 
 
-def share(rows, values):
-    """Mean of ``values`` ``(n,)`` with one weight a scene; None of nothing."""
+def mean(rows, values):
+    """Mean of ``values`` ``(n,)`` with one weight a scene, NaN left out; None of nothing."""
     known = np.isfinite(values)
     if not known.any():
         return None
@@ -37,6 +37,12 @@ def share(rows, values):
     counts = ranking.draw_scenes(rows["scene"][known])
     entry = ranking.ratio_with_interval(weights * values[known], weights, counts)
     return {**entry, "scenes": len(np.unique(rows["scene"][known]))}
+
+
+def share(rows, chosen):
+    """Share of the rows that a mask ``(n,)`` or values in [0, 1], of which NaN is left out, choose; None of nothing."""
+    entry = mean(rows, np.asarray(chosen, float))
+    return entry and ranking.open_interval(entry, entry["scenes"])
 
 
 def contest(genuine, fake, measures):
@@ -75,15 +81,15 @@ def found_at(rate):
 def verdicts(rows):
     """Shares of rows that are called fake and uncertain."""
     return {
-        "called_fake": share(rows, (rows["verdict"] == "fake").astype(float)),
-        "uncertain": share(rows, (rows["verdict"] == "uncertain").astype(float)),
+        "called_fake": share(rows, rows["verdict"] == "fake"),
+        "uncertain": share(rows, rows["verdict"] == "uncertain"),
     }
 
 
 def photo_numbers(rows, thresholds, cuts):
     """Numbers of genuine photos: verdicts, and false alarms at the thresholds, also by size and sharpness."""
     def numbers(part):
-        above = {f"{rate:g}": share(part, (part["p_fake"] > cut).astype(float)) for rate, cut in thresholds.items()}
+        above = {f"{rate:g}": share(part, part["p_fake"] > cut) for rate, cut in thresholds.items()}
         return {"faces": len(part["p_fake"]), **verdicts(part), "above_threshold": above}
 
     return {
@@ -107,7 +113,10 @@ def part_numbers(results, targets, photos, reference):
         "targets": {"faces": len(targets["p_fake"]), **verdicts(targets)},
         "auc_targets": contest(targets, results, {"auc": ranking.weighted_auc})["auc"],
         "auc_photos": contest(photos, results, {"auc": ranking.weighted_auc})["auc"],
-        "found_at": contest(reference, results, rates),
+        "found_at": {
+            rate: found and ranking.open_interval(found, found["scenes"])
+            for rate, found in contest(reference, results, rates).items()
+        },
     }
 
 
@@ -168,7 +177,7 @@ def distance_numbers(results, role):
     shown = np.array([entry["answer"] is not None for entry in entries])
     rows = pick(pick(results, have), shown)
     answer, copied = (np.array([e[who] for e in entries if e["answer"] is not None]) for who in ("answer", "input"))
-    numbers = {"answer": share(rows, answer), "input": share(rows, copied), "no_face": int((~shown).sum())}
+    numbers = {"answer": mean(rows, answer), "input": mean(rows, copied), "no_face": int((~shown).sum())}
     if shown.any():
         weights, counts = scene_weights(rows["scene"]), ranking.draw_scenes(rows["scene"])
         numbers["answer_over_input"] = ranking.ratio_with_interval(weights * answer, weights * copied, counts)

@@ -180,6 +180,21 @@ def interval(values):
     return [float(value) for value in np.percentile(values, [2.5, 97.5])]
 
 
+def open_interval(rate, tries):
+    """A rate whose interval, where it is 0 or 1, ends where independent tries would come out so once in forty times.
+
+    There drawing tells nothing: every draw gives the same rate.
+
+    Args:
+        rate: as ``mean_with_interval`` returns it.
+        tries: how many people or scenes were tried.
+    """
+    limit = 1.0 - 0.025 ** (1.0 / tries)
+    if rate["value"] in (0.0, 1.0):
+        rate = {**rate, "interval": [0.0, limit] if rate["value"] == 0.0 else [1.0 - limit, 1.0]}
+    return rate
+
+
 def measure_with_interval(measure, counts):
     """``{"value": measure of all, "interval": [low, high], "n": examples}``.
 
