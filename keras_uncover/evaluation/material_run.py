@@ -45,6 +45,7 @@ def measure_material(model, photos=None, swaps=None, out="material", reference=N
         examined = list(examine_all(examiner, material, answers, lambda all_of: progress.count(all_of, "pictures")))
     numbers = describe_run(uncoverer, photos, swaps) | material_numbers(examined, reference)
     numbers["left_out"] += material.left_out
+    numbers = rounded(numbers)
     write_whole(out / NUMBERS, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     write_whole(out / PAGE, to_page(numbers))
     # Import matplotlib, which numbers alone do without.
@@ -53,6 +54,15 @@ def measure_material(model, photos=None, swaps=None, out="material", reference=N
     save_material(figures or out, numbers)
     progress.say(f"{NUMBERS} and {PAGE} are in {out}, the figure in {figures or out}")
     return numbers
+
+
+def rounded(value):
+    """The same numbers to five digits: more would only make the file longer."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [rounded(entry) for entry in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def describe_run(uncoverer, photos, swaps):
