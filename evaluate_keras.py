@@ -35,6 +35,7 @@ from keras_uncover.inference.scores import count_scores  # noqa: E402
 from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
 from keras_uncover.presets.weights import WeightsError  # noqa: E402
+from keras_uncover.process import open_closed_streams, tell  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
@@ -261,19 +262,27 @@ def evaluate_material(options):
     try:
         numbers = measure_material(**material_options.material_arguments(options))
     except MaterialError as error:
-        print(f"evaluate_keras.py: {error}", file=sys.stderr)
+        tell(f"evaluate_keras.py: {error}")
         sys.exit(2)
     print("\n".join(describe_material(numbers)))
     return numbers
 
 
 def main(arguments=None):
+<<<<<<< HEAD
     options = parse_arguments(arguments)
     if material_options.wants_material(options):
         numbers = evaluate_material(options)
     elif options.calibrate is None:
         names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
         numbers = evaluate(**{name: getattr(options, name) for name in names})
+=======
+    open_closed_streams()
+    options = vars(parse_arguments(arguments))
+    path, rate = options.pop("json"), options.pop("calibrate")
+    if rate is None:
+        numbers = evaluate(**options)
+>>>>>>> main
         print("\n".join(tables.describe(numbers)))
     else:
         names = ("model", "shards", "split", "pairs", "seed")

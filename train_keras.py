@@ -25,6 +25,7 @@ import keras  # noqa: E402
 
 from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
 from keras_uncover.models import config  # noqa: E402
+from keras_uncover.process import open_closed_streams  # noqa: E402
 from keras_uncover.swaps.families import FAMILIES, leave_out  # noqa: E402
 from keras_uncover.training import compiling, run_folder, setup  # noqa: E402
 from keras_uncover.training import strategy as strategies
@@ -205,6 +206,7 @@ def train(model, options, plan, note, data, folder):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = parse_arguments(arguments)
     plan = setup.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,

@@ -28,6 +28,7 @@ from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE  # noqa: E402
 from keras_uncover.ops.geometry import cut_crops  # noqa: E402
 from keras_uncover.presets.weights import WeightsError  # noqa: E402
+from keras_uncover.process import open_closed_streams, tell  # noqa: E402
 
 PHOTO = ROOT / "examples" / "fake_1.jpg"
 MOST = 0.01  # of p_fake
@@ -79,6 +80,7 @@ def difference(model, path, image):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
+    open_closed_streams()
     parser = argparse.ArgumentParser(
         prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -88,7 +90,7 @@ def main(arguments=None):
     try:
         uncoverer = Uncoverer.from_preset(options.preset)
     except WeightsError as error:
-        print(f"export: {error}", file=sys.stderr)
+        tell(f"export: {error}")
         return 4
     folder, measured = Path(options.folder), {}
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +100,7 @@ def main(arguments=None):
         measured[name] = difference(model, path, image)
         print(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}")
     if not measured["verdict"] <= MOST:  # NaN is no agreement
-        print(f"export: p_fake must agree to {MOST:g}", file=sys.stderr)
+        tell(f"export: p_fake must agree to {MOST:g}")
         return 1
     return 0
 

@@ -21,6 +21,7 @@ import tensorflow as tf  # noqa: E402
 
 from export.serving.versions import ExportError  # noqa: E402
 from keras_uncover.ops.filters import resize_matrix  # noqa: E402
+from keras_uncover.process import open_closed_streams, tell  # noqa: E402
 
 SIGNATURE, OPSET = "crops", 18
 # A score or a value of a picture; on the same processor 2e-4 was measured.
@@ -68,6 +69,7 @@ def example_crops(version):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
+    open_closed_streams()
     parser = argparse.ArgumentParser(
         prog="python -m export.onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -78,13 +80,13 @@ def main(arguments=None):
         convert(options.version, options.path)
         differences = compare(options.version, options.path, example_crops(options.version))
     except (ExportError, ImportError) as error:
-        print(f"export: {error}", file=sys.stderr)
+        tell(f"export: {error}")
         return 1
     for name, difference in differences.items():
         print(f"{name:8} differs by at most {difference:.2e}")
     print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
     if not all(difference <= MOST for difference in differences.values()):  # NaN is no agreement
-        print(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}", file=sys.stderr)
+        tell(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}")
         return 1
     return 0
 

@@ -24,7 +24,7 @@ from export.serving.versions import ExportError, choose_version, keep_highest, n
 from export.serving.warmup import write_warmup  # noqa: E402
 from export.signatures import Served  # noqa: E402
 from keras_uncover.presets.weights import WeightsError  # noqa: E402
-from keras_uncover.process import ended_by_term  # noqa: E402
+from keras_uncover.process import ended_by_term, open_closed_streams, tell  # noqa: E402
 
 # One whose answer takes every step of the road, and one without a donor.
 PHOTOS = (ROOT / "examples" / "fake_1.jpg", ROOT / "examples" / "genuine_2.jpg")
@@ -77,6 +77,7 @@ def plain_disk_errors(folder):
 
 def main(arguments=None):
     """Run the command; returns the exit code: 0 written, 1 not written, 2 usage, 4 weights missing or altered."""
+    open_closed_streams()
     parser = argparse.ArgumentParser(
         prog="python -m export.saved_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,7 +92,7 @@ def main(arguments=None):
             path = export(options.preset, options.folder, options.version, options.keep, not options.no_warmup)
         print(path)
     except (ExportError, WeightsError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
+        tell(f"export: {error}")
         return 4 if isinstance(error, WeightsError) else 1
     return 0
 

@@ -4,6 +4,8 @@ import sys
 import time
 from collections import deque
 
+from keras_uncover.process import tell
+
 CLEAR_LINE = "\r\x1b[K"
 BAR = 24  # characters
 RECENT = 50  # items whose speed the time left is told from
@@ -19,7 +21,7 @@ class Progress:
     def say(self, words, end="\n"):
         """Print a line, in place of a counter."""
         clear = CLEAR_LINE if self.counts else ""
-        print(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end=end, file=sys.stderr, flush=True)
+        tell(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end)
 
     def warn(self, words):
         """Print a warning and keep it."""

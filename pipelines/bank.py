@@ -8,11 +8,12 @@ are fixed-width Unicode; nothing is pickled.
 
 import argparse
 import os
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from keras_uncover.process import open_closed_streams, tell
 
 
 def pack(shards, path, splits=None, overwrite=False):
@@ -95,13 +96,14 @@ def main(argv=None):
     parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    open_closed_streams()
     args = parser.parse_args(argv)
     from pipelines.build.folders import BuildError
 
     try:
         counts = pack(args.shards, args.bank, args.split, args.overwrite)
     except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 1
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     print(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB.")

@@ -11,7 +11,7 @@ from importlib import metadata
 from keras_uncover.cache import use_cache
 from keras_uncover.cli import card, demo, doctor, match, plot, predict
 from keras_uncover.cli.common import FAILED, INTERRUPTED, PIPE, complain, say
-from keras_uncover.process import ended_by_term
+from keras_uncover.process import ended_by_term, open_closed_streams
 
 COMMANDS = (predict, match, demo, doctor, card, plot)  # in the order of --help
 
@@ -25,6 +25,7 @@ def main(argv=None):
     Returns: the exit code. Raises SystemExit for ``--help``, ``--version`` and a wrong command line, as argparse does,
     and at SIGTERM.
     """
+    open_closed_streams()
     arguments = build_parser().parse_args(argv)
     use_cache()
     try:

@@ -11,6 +11,7 @@ from keras import layers, ops
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import check_arch
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
+from keras_uncover.process import claim_process
 
 KIND = "autoencoder"
 STRIDE = 16  # a crop's side must be a multiple of it
@@ -98,6 +99,7 @@ def load_autoencoder(name_or_folder=KIND):
     Raises:
         WeightsError: there is no such preset, it was altered, or it is no autoencoder.
     """
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     if config.get("kind") != KIND:

@@ -8,10 +8,10 @@ no file: order and chance are functions of the step.
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 from keras_uncover.files import force_to_disk, hash_file
+from keras_uncover.process import tell
 
 CHECKPOINTS, STATE, NOTE = "checkpoints", "state.weights.h5", "checkpoint.json"
 
@@ -94,7 +94,7 @@ def find_checkpoint(folder):
             return read_note(path)
         except CheckpointError as error:
             damaged.append(path)
-            print(f"warning: a damaged checkpoint is passed over: {error}", file=sys.stderr)
+            tell(f"warning: a damaged checkpoint is passed over: {error}")
     if damaged:
         raise CheckpointError(
             f"One checkpoint at least must be whole; all {len(damaged)} in {Path(folder) / CHECKPOINTS} are damaged. "

@@ -9,7 +9,7 @@ import os
 import sys
 
 from keras_uncover.cache import use_cache
-from keras_uncover.process import ended_by_term
+from keras_uncover.process import ended_by_term, open_closed_streams, tell
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination
 from pipelines.build.splits import SPLITS
@@ -116,14 +116,15 @@ def run(args, make_builder, make_options=dict):
         with ended_by_term():
             build(make_builder, args.shards, args.overwrite, **make_options())
     except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 1
-    print(f"Written to {args.shards}; files that were left out are in rejects.csv there.", file=sys.stderr)
+    tell(f"Written to {args.shards}; files that were left out are in rejects.csv there.")
     return 0
 
 
 def set_environment():
-    """One thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    """Streams, and one thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    open_closed_streams()
     use_cache()
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -40,8 +40,8 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
     given split people are divided into test (10 %), validation and train. ``split`` overrides all of this.
 
     Args:
-        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (relative to the CSV)
-            and, if wanted, ``split`` and ``person`` (default: the file's name). A CSV may be in a bucket.
+        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (below the CSV's
+            folder) and, if wanted, ``split`` and ``person`` (default: the file's name). A CSV may be in a bucket.
         split: everyone goes into this split.
         validation: share of people, of all or of the CSV's ``train``.
         limit: only the first so many.
@@ -89,7 +89,14 @@ def read_csv(path):
         row = Row(*((line.get(name) or "").strip() for name in Row._fields))
         if not row.file or Path(row.file).is_absolute():
             raise BuildError(f"Each line names a file relative to the CSV; line {number} has {row.file!r}.")
+        if leads_out(row.file):
+            raise BuildError(f"Each line names a file below the folder of the CSV; line {number} has {row.file!r}.")
         if row.split not in ("", *SPLITS):
             raise BuildError(f"A split is one of {', '.join(SPLITS)}; line {number} of {path.name} has {row.split!r}.")
         rows.append(row)
     return rows, []
+
+
+def leads_out(file):
+    """Whether a name leads out of the folder that it is looked up in: lists come with data from elsewhere."""
+    return ".." in Path(file).parts or is_remote(file)
