@@ -269,20 +269,13 @@ def evaluate_material(options):
 
 
 def main(arguments=None):
-<<<<<<< HEAD
+    open_closed_streams()
     options = parse_arguments(arguments)
     if material_options.wants_material(options):
         numbers = evaluate_material(options)
     elif options.calibrate is None:
         names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
         numbers = evaluate(**{name: getattr(options, name) for name in names})
-=======
-    open_closed_streams()
-    options = vars(parse_arguments(arguments))
-    path, rate = options.pop("json"), options.pop("calibrate")
-    if rate is None:
-        numbers = evaluate(**options)
->>>>>>> main
         print("\n".join(tables.describe(numbers)))
     else:
         names = ("model", "shards", "split", "pairs", "seed")
