@@ -19,16 +19,17 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, read_reply
+from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, check_reply, read_reply
 from export.servers import GrpcDoor, RestDoor, ServerError
 from keras_uncover.cli.console import Console, hushed_start
 from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference import outputs
 from keras_uncover.inference.answers import error_record, to_records
-from keras_uncover.process import ended_by_term, open_closed_streams, tell
+from keras_uncover.process import ended_by_term, open_closed_streams
+from keras_uncover.refusals import end_in_words
 
-DONE, FAILED, REFUSED, SERVER = 0, 1, 3, 5
+DONE, REFUSED = 0, 3
 MEBIBYTE = 2**20
 
 
@@ -93,18 +94,16 @@ def main(arguments=None):
         parser.error(str(error))
     except OSError as error:
         parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
-    try:
-        with hushed_start():  # gRPC's protos import TensorFlow
-            door = open_door(options)
-            check_description(door.describe())
-        with ended_by_term():
-            return answer_photos(door, photos, options)
-    except ServerError as error:
-        tell(f"client: {error}")
-        return SERVER
-    except OSError as error:
-        tell(f"client: {error}")
-        return FAILED
+    return end_in_words("client", ask_and_answer, photos, options)
+
+
+def ask_and_answer(photos, options):
+    """Reach the server and answer all photos; returns the exit code."""
+    with hushed_start():  # gRPC's protos import TensorFlow
+        door = open_door(options)
+        check_description(door.describe())
+    with ended_by_term():
+        return answer_photos(door, photos, options)
 
 
 def open_door(options):
@@ -176,6 +175,8 @@ def ask_batch(door, batch, fields):
     started = time.perf_counter()
     reply = door.predict(SIGNATURE, [data for _, data in sent], fields) if sent else {}
     seconds = (time.perf_counter() - started) / max(1, len(sent))
+    if sent:
+        check_reply(reply, fields, len(sent))
     row = 0
     for photo, data in batch:
         if isinstance(data, ImageError):

@@ -10,17 +10,21 @@ import json
 import os
 from typing import NamedTuple
 
+from keras_uncover.refusals import Refusal
+
 CONNECT_SECONDS = 5
 RETRIES = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-class ServerError(RuntimeError):
+class ServerError(Refusal, RuntimeError):
     """A server that is not there, does not fit, or fails.
 
     Attributes: ``rule`` that it breaks, ``received`` instead, and ``hint``, the way out; each is a str.
     """
+
+    exit_code = 5
 
     def __init__(self, rule, received, hint):
         super().__init__(f"{rule}; received {received}. {hint}")

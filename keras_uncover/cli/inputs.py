@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass, field
 
 from keras_uncover.files import open_at_once
+from keras_uncover.refusals import OptionError
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-class InputError(ValueError):
+class InputError(OptionError):
     """An argument that names nothing that can be read as photos."""
 
 

@@ -7,14 +7,16 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.refusals import OptionError
+
 ROLES = ("result", "target", "donor")
 PHOTO = "photo"
 # The name of a film's frame: the clip, then the frame's number with five digits, or with any after the word "frame".
 CLIPS = r"(.+?)[_-](?:frame[_-]?\d+|\d{5})"
 
 
-class MaterialError(ValueError):
-    """Folders or options that nothing can be measured with; the sentence says the rule, what came, and the way out."""
+class MaterialError(OptionError):
+    """Folders or options that nothing can be measured with."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def name_picture(folder, group, clip, path, swapped, clips):
 
 
 def list_files(folder):
-    """Yield ``(group, clip, path)`` of each file of a folder that is not hidden, by name; clip is None outside of one."""
+    """Yield ``(group, clip, path)`` of each file of a folder that is not hidden, by name; clip is None elsewhere."""
     for path in entries_of(folder):
         if not path.is_dir():
             yield folder.resolve().name, None, path
@@ -138,5 +140,5 @@ def entries_of(folder):
         raise MaterialError(f'Material is a folder of pictures; received "{folder}", which is none. Check the path.')
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     if not entries:
-        raise MaterialError(f'A folder of material holds pictures; received "{folder}", which is empty. Fill or remove it.')
+        raise MaterialError(f'A folder of material holds pictures; received "{folder}", which is empty. Remove it.')
     return entries

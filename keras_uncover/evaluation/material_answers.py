@@ -18,6 +18,7 @@ from keras_uncover.faces.identity import distance
 from keras_uncover.files import hash_file
 from keras_uncover.images.decode import ImageError
 from keras_uncover.inference.likeness import Matcher
+from keras_uncover.inference.likeness_text import ROLES
 
 NO_FACE = "no face was found"
 # Corners of the eyes in the mesh: on the left of the picture, on the right.
@@ -112,7 +113,7 @@ class Examiner:
     def __init__(self, uncoverer, judge=None):
         self.uncoverer = uncoverer
         self.matcher = None if judge is None else Matcher(uncoverer, judge)
-        self._reference = functools.lru_cache(TRUTHS_HELD)(self._read_reference)
+        self._look = functools.lru_cache(TRUTHS_HELD)(self._look_at)
 
     @property
     def settings(self):
@@ -159,17 +160,26 @@ class Examiner:
         """
         if self.matcher is None or answer.target is None:
             return {}
-        references = {role: self._reference(truth.path) for role, truth in truths.items()}
-        if not any(references.values()):
+        seen = {("truth", role): self._look(truth.path) for role, truth in truths.items()}
+        seen = {place: found for place, found in seen.items() if found is not None}
+        if not seen:
             return {}
-        own, found = self.matcher.read(picture.path), {}
-        for role, reference in references.items():
-            if reference is not None:
-                features = self.matcher.describe_picture(self.recovered(answer, role))
-                apart = None if features is None else float(distance(features, reference.features[role]))
-                copied = float(distance(own.features[role], reference.features[role]))
-                found[role] = {"answer": apart, "input": copied}
-        return found
+        own = self.matcher.look(picture.path)
+        for _, role in list(seen):
+            half, recovered = ROLES.index(role), self.recovered(answer, role)
+            seen["input", role] = [both[half] for both in own]
+            seen["truth", role] = [both[half] for both in seen["truth", role]]
+            seen["answer", role] = recovered, self.matcher.points_of(recovered)
+        # At once: the judge always works on a full batch.
+        known = {place: found for place, found in seen.items() if found[1] is not None}
+        features = dict(zip(known, self.matcher.judge.describe(*map(np.stack, zip(*known.values())))))
+
+        def apart(who, role):
+            there = (who, role) in features
+            return float(distance(features[who, role], features["truth", role])) if there else None
+
+        roles = [role for role in truths if ("truth", role) in seen]
+        return {role: {who: apart(who, role) for who in ("answer", "input")} for role in roles}
 
     def recovered(self, answer, role):
         """The recovered picture of a role, float32 ``(size, size, 3)`` in [0, 1]."""
@@ -177,10 +187,10 @@ class Examiner:
             return answer.target
         return self.uncoverer.predict(answer.crop[None])["donor"][0] if answer.donor is None else answer.donor
 
-    def _read_reference(self, path):
-        """A truth as ``Reference``, or None where it is refused or shows no face: it is listed on its own."""
+    def _look_at(self, path):
+        """A truth as ``Matcher.look`` shows it, or None where it is refused or has no face: it is listed on its own."""
         try:
-            return self.matcher.read(path)
+            return self.matcher.look(path)
         except ImageError:
             return None
 

@@ -41,7 +41,7 @@ def draw_entry(axes, entry, place, offset, colour, marker, label, flat=True):
     if entry is None:
         return
     value, ends = entry["value"], np.abs(np.array(entry["interval"]) - entry["value"])[:, None]
-    style = dict(color=colour, marker=marker, markersize=5, capsize=2, linewidth=1.2, label=label)
+    style = {"color": colour, "marker": marker, "markersize": 5, "capsize": 2, "linewidth": 1.2, "label": label}
     if flat:
         axes.errorbar([value], [place + offset], xerr=ends, **style)
     else:
@@ -89,7 +89,8 @@ def draw_parts(axes, report, group, words):
             names = list(numbers[group])
             label = None if what in shown or entry["called_fake"] is None else what
             shown |= {what} if label else set()
-            draw_entry(axes, entry["called_fake"], place, 0.16 * k - 0.08, (CHANCE, OURS)[k], "so"[k], label, flat=False)
+            look = (CHANCE, OURS)[k], "so"[k], label
+            draw_entry(axes, entry["called_fake"], place, 0.16 * k - 0.08, *look, flat=False)
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.set(ylim=(-0.02, 1.02), xlabel=words, ylabel="called fake")
     if shown:

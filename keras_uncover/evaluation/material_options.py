@@ -27,12 +27,12 @@ def add_options(parser):
     group.add_argument("--swaps", metavar="DIR", help="results of a swap tool, or a folder of them for each tool")
     group.add_argument("--out", metavar="DIR", help="folder of the report (material)")
     group.add_argument(
-        "--reference", metavar="SOURCE", help="the source of --photos whose scores give the thresholds of 1, 5 and 10 %% "
-        "false alarms, and that swaps are ranked against (all photos)",
+        "--reference", metavar="SOURCE", help="the source of --photos whose scores give the thresholds of 1, 5 and "
+        "10 %% false alarms, and that swaps are ranked against (all photos)",
     )
     group.add_argument(
-        "--clips", metavar="REGEX", help="what the ID of a film's frame looks like; the first group is the clip; \"\" for "
-        f"no films ({CLIPS.replace('%', '%%')})",
+        "--clips", metavar="REGEX", help="what the ID of a film's frame looks like; the first group is the clip; "
+        f"\"\" for no films ({CLIPS.replace('%', '%%')})",
     )
 
 

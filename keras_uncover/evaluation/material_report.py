@@ -230,7 +230,7 @@ def material_numbers(examined, source=None):
 
 
 def find_thresholds(reference):
-    """Dict from a rate of false alarms to the ``p_fake`` above which at most as many photos score; empty of no photo."""
+    """Dict from a rate of false alarms to the ``p_fake`` above which at most as many photos score; empty of none."""
     weights = scene_weights(reference["scene"])
     rates = RATES if len(weights) else ()
     return {rate: float(ranking.weighted_threshold(reference["p_fake"], weights, rate)) for rate in rates}

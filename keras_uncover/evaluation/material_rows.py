@@ -34,7 +34,8 @@ def make_rows(examined):
     distances = np.empty(len(rows), object)
     distances[:] = columns.pop("distances")
     texts = ("group", "role", "key", "clip", "scene", "verdict")
-    return {name: np.array(v, str if name in texts else float) for name, v in columns.items()} | {"distances": distances}
+    arrays = {name: np.array(values, str if name in texts else float) for name, values in columns.items()}
+    return {**arrays, "distances": distances}
 
 
 def pick(rows, chosen):

@@ -47,10 +47,8 @@ def swap_table(report):
     """Swap tools: verdicts, and their targets'."""
     rows = [["swaps", "faces", "scenes", "called fake", "uncertain", "targets' faces", "targets called fake"]]
     for name, entry in swap_entries(report).items():
-        rows.append([
-            name, counts(entry, "result"), str(entry["scenes"]), percent(entry["called_fake"]), percent(entry["uncertain"]),
-            counts(entry, "target"), percent(entry["targets"]["called_fake"]),
-        ])
+        own = counts(entry, "result"), str(entry["scenes"]), percent(entry["called_fake"]), percent(entry["uncertain"])
+        rows.append([name, *own, counts(entry, "target"), percent(entry["targets"]["called_fake"])])
     return rows
 
 

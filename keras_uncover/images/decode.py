@@ -41,6 +41,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from keras_uncover.files import open_at_once
 from keras_uncover.images.headers import name_format, pixel_parts, read_frame
+from keras_uncover.refusals import REFUSED, Refusal
 
 MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
 MAX_PIXELS = 50_000_000
@@ -52,11 +53,13 @@ BAND = 2**18  # pixels that are brought to RGB at a time
 DECODERS = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile}
 
 
-class ImageError(ValueError):
+class ImageError(Refusal, ValueError):
     """An image that is refused.
 
     Attributes: ``rule`` that it breaks, ``received`` instead, and ``hint``, the way out; each is a str.
     """
+
+    exit_code = REFUSED
 
     def __init__(self, rule, received, hint):
         super().__init__(rule, received, hint)

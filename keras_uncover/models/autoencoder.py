@@ -12,6 +12,7 @@ from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import check_arch
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
 from keras_uncover.process import claim_process
+from keras_uncover.refusals import DataError
 
 KIND = "autoencoder"
 STRIDE = 16  # a crop's side must be a multiple of it
@@ -80,7 +81,7 @@ def freeze_autoencoder(model, arch):
     def resynthesise(images):
         height, width = images.shape[1:3]
         if height % STRIDE or width % STRIDE:
-            raise ValueError(
+            raise DataError(
                 f"The autoencoder takes crops whose sides are multiples of {STRIDE}; received {height} x {width}."
             )
         return ops.clip(paint(images, arch, convolve), 0.0, 1.0)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from keras_uncover.files import force_to_disk, hash_file
 from keras_uncover.process import tell
+from keras_uncover.refusals import Refusal
 
 CHECKPOINTS, STATE, NOTE = "checkpoints", "state.weights.h5", "checkpoint.json"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(Refusal, RuntimeError):
     """No checkpoint that could be read, or one that could not be written."""
 
 

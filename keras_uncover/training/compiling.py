@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_uncover.refusals import OptionError
 from keras_uncover.training import losses, metrics
 from keras_uncover.training.run_folder import RunError
 
@@ -24,7 +25,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak, steps, warmup, floor=0.01):
         super().__init__()
         if not 0 <= warmup < steps:
-            raise ValueError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
+            raise OptionError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
         self.peak, self.steps, self.warmup, self.floor = peak, steps, warmup, floor
 
     def __call__(self, step):

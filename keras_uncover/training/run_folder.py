@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_uncover.files import write_whole
+from keras_uncover.refusals import Refusal
 from keras_uncover.training.environment import describe_environment
 
 NOTE, LOCK = "run.json", ".lock"
@@ -21,7 +22,7 @@ NOTE, LOCK = "run.json", ".lock"
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
 
-class RunError(RuntimeError):
+class RunError(Refusal, RuntimeError):
     """A run folder that cannot be used."""
 
 

@@ -10,6 +10,7 @@ import sys
 
 from keras_uncover.cache import use_cache
 from keras_uncover.process import ended_by_term, open_closed_streams, tell
+from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination
 from pipelines.build.splits import SPLITS
@@ -109,17 +110,17 @@ def run(args, make_builder, make_options=dict):
         make_builder: as in ``build``.
         make_options: function that returns options of TFDS's ``DownloadConfig``; what it refuses is said, too.
     """
-    try:
-        check_numbers(args)
-        if not is_remote(args.shards):
-            check_destination(args.shards, args.overwrite)
-        with ended_by_term():
-            build(make_builder, args.shards, args.overwrite, **make_options())
-    except (BuildError, OSError) as error:
-        tell(f"error: {error}")
-        return 1
+    return end_in_words("error", build_checked, args, make_builder, make_options)
+
+
+def build_checked(args, make_builder, make_options):
+    """``run`` without words for what goes wrong."""
+    check_numbers(args)
+    if not is_remote(args.shards):
+        check_destination(args.shards, args.overwrite)
+    with ended_by_term():
+        build(make_builder, args.shards, args.overwrite, **make_options())
     tell(f"Written to {args.shards}; files that were left out are in rejects.csv there.")
-    return 0
 
 
 def set_environment():

@@ -10,7 +10,9 @@ from told_scores import SIDE, ToldUncoverer, save_picture
 import evaluate_keras
 from keras_uncover.evaluation import material_answers, material_run
 from keras_uncover.evaluation.material import MaterialError, Picture, read_material
+from keras_uncover.images.decode import ImageError
 from keras_uncover.inference.answers import FaceAnswer
+from keras_uncover.refusals import end_in_words
 from keras_uncover.terminal import Progress
 
 TARGET, DONOR = np.eye(2, 128, dtype="float32")
@@ -82,10 +84,9 @@ def test_two_files_of_one_role_and_id_are_not_guessed_between(folders):
 def test_a_folder_that_cannot_be_measured_ends_the_program_in_a_sentence(folders, told, capsys, tmp_path, spoil, words):
     photos, swaps = folders
     spoil(photos)
-    with pytest.raises(SystemExit) as end:
-        evaluate_keras.main(["told", "--photos", str(photos), "--swaps", str(swaps), "--out", str(tmp_path / "out")])
-    assert end.value.code == 2 and words in capsys.readouterr().err
-    assert told.asked == []
+    command = ["told", "--photos", str(photos), "--swaps", str(swaps), "--out", str(tmp_path / "out")]
+    assert end_in_words("evaluate_keras.py", evaluate_keras.main, command) == 2
+    assert words in capsys.readouterr().err and told.asked == []
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -98,9 +99,12 @@ def test_a_folder_that_cannot_be_measured_ends_the_program_in_a_sentence(folders
     (["told", "--photos", "PHOTOS", "--clips", "frame"], "whose first group is the clip"),
 ])
 def test_command_lines_that_mean_nothing_are_refused(folders, told, capsys, arguments, words):
-    with pytest.raises(SystemExit) as end:
-        evaluate_keras.main([str(folders[0]) if word == "PHOTOS" else word for word in arguments])
-    assert end.value.code == 2 and words in capsys.readouterr().err
+    arguments = [str(folders[0]) if word == "PHOTOS" else word for word in arguments]
+    try:
+        code = end_in_words("evaluate_keras.py", evaluate_keras.main, arguments)
+    except SystemExit as end:  # of the parser
+        code = end.code
+    assert code == 2 and words in capsys.readouterr().err
 
 
 def test_a_run_tells_every_file_and_a_second_one_asks_nothing(folders, told, capsys, tmp_path):
@@ -179,25 +183,33 @@ def test_two_runs_do_not_write_to_one_file(tmp_path):
 
 
 class StubMatcher:
-    """Truths at two corners of a square; the input is at the target, and a recovered picture says where it is."""
+    """Pictures are descriptors: truths at two corners of a square, the input at the target; black shows no face."""
 
-    def read(self, path):
-        return SimpleNamespace(features={"target": TARGET, "donor": TARGET if "result" in str(path) else DONOR})
+    judge = SimpleNamespace(describe=lambda pictures, points: pictures)
 
-    def describe_picture(self, picture):
-        return None if picture is None else picture * DONOR
+    def look(self, path):
+        if path == "x_bad":
+            raise ImageError("A reference photo shows a face", "none", "Take another.")
+        return np.stack([TARGET, TARGET if path == "x_result" else DONOR]), np.zeros((2, 478, 3))
+
+    def points_of(self, picture):
+        return np.zeros((478, 3)) if picture.any() else None
 
 
 def test_recovered_faces_are_compared_whatever_the_verdict():
     examiner = material_answers.Examiner(SimpleNamespace(predict=lambda crops: {"donor": crops}))
     examiner.matcher = StubMatcher()
-    result, target, donor = (Picture(f"x_{role}", "", "g", role, "k", None) for role in ("result", "target", "donor"))
-    answer = FaceAnswer(0, (0, 0, 1, 1), "genuine", 0.1, 0.5, None, None, "told", target=1.0, crop=np.array(1.0))
+    result, target, donor, bad = (
+        Picture(f"x_{role}", "", "g", role, "k", None) for role in ("result", "target", "donor", "bad")
+    )
+    answer = FaceAnswer(0, (0, 0, 1, 1), "genuine", 0.1, 0.5, None, None, "told", target=DONOR, crop=DONOR)
     found = examiner.compare(result, answer, {"target": target, "donor": donor})
     assert found["target"] == pytest.approx({"answer": 2**0.5, "input": 0.0})
     assert found["donor"] == pytest.approx({"answer": 0.0, "input": 2**0.5})
-    answer.donor, answer.verdict = 0.5, "fake"
-    assert examiner.compare(result, answer, {"donor": donor})["donor"]["answer"] == 0.5
+    answer.donor, answer.verdict = 0 * DONOR, "fake"
+    found = examiner.compare(result, answer, {"target": bad, "donor": donor})
+    assert found == {"donor": {"answer": None, "input": pytest.approx(2**0.5)}}
+    assert examiner.compare(result, answer, {"target": bad}) == examiner.compare(result, answer, {}) == {}
     answer.target = None  # as of a classifier
     assert examiner.compare(result, answer, {"donor": donor}) == {}
 
@@ -211,7 +223,8 @@ def test_size_and_sharpness_of_a_face():
     steps = noise[::4, ::4].repeat(4, 0).repeat(4, 1)
     assert material_answers.sharpness(noise, whole) > 2 * material_answers.sharpness(steps, whole) > 0
     # Contrast is no sharpness, and what lies beside the face does not count.
-    assert material_answers.sharpness(noise // 2, whole) == pytest.approx(material_answers.sharpness(noise, whole), rel=0.05)
+    sharp = material_answers.sharpness(noise, whole)
+    assert material_answers.sharpness(noise // 2, whole) == pytest.approx(sharp, rel=0.05)
     assert material_answers.sharpness(noise, whole - SIDE // 2) == pytest.approx(
         material_answers.sharpness(noise[: SIDE // 2, : SIDE // 2], whole)
     )

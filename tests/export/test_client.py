@@ -181,6 +181,22 @@ def test_a_server_of_something_else_is_told(rest, photo, capsys, answer, words):
     assert code == 5 and words in err
 
 
+@pytest.mark.parametrize("outputs, words", [
+    ({name: value for name, value in NOBODY.items() if name not in ("bbox", "verdict")}, "one without verdict, bbox"),
+    ({**NOBODY, "found": [[False], [False]]}, "2 rows of found for 1 photos"),
+    ({**NOBODY, "count": 0}, "no list of rows of count"),
+    ({**NOBODY, "found": [[]]}, "values that cannot be read: IndexError"),
+    ({**NOBODY, "count": [3], "found": [[True]]}, "values that cannot be read: "),
+    ({**NOBODY, "found": [[True]], "mask_area": [["wide"]]}, "values that cannot be read: "),
+    ({**NOBODY, "found": [[True]], "error_rates": ["{"]}, "values that cannot be read: JSONDecodeError"),
+])
+def test_a_reply_without_all_that_was_asked_for_is_told(rest, photo, capsys, outputs, words):
+    url, _ = rest(lambda path, number: (200, METADATA if path.endswith("/metadata") else {"outputs": outputs}))
+    code, records, err = run(capsys, photo, "--url", url, "--json")
+    assert code == 5 and records == []
+    assert f"must hold every output for every photo; received {words}" in err and "Export the preset" in err
+
+
 def test_a_model_that_is_too_old_is_told():
     check_description(Description("7", {"faces": {*FIELDS, *PICTURE_FIELDS}}))
     with pytest.raises(ServerError, match="signature 'faces'; received version 7 with crops. Export the preset"):
