@@ -16,7 +16,7 @@ TABLE = "file,sha256,face_index,bbox_x0,"  # how every table of answers begins
 WRITTEN_BY = {"written_by": MARK}  # the first entry of a JSON file of numbers
 # Every figure of an evaluation and the kinds of files that it becomes, of which the second is for print.
 FIGURES = {
-    **dict.fromkeys(("roc", "det", "reliability", "confusion", "robustness", "families"), ("png", "pdf")),
+    **dict.fromkeys(("roc", "det", "reliability", "confusion", "robustness", "families", "material"), ("png", "pdf")),
     "examples": ("png",),
 }
 HINT = "Choose another name, or say --overwrite."

@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from keras_uncover.escapes import escape
 from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
 from keras_uncover.process import tell
+from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
 
-CLEAR_LINE = "\r\x1b[K"
-BAR = 24  # characters
 START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
 
 
@@ -105,15 +104,6 @@ class Console:
             faces = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
             answered = f"{self.total - refused} of {self.total} photos answered"
             self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused")
-
-
-def describe_seconds(seconds):
-    """A time as words that are short enough for a counter."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def describe(record):
