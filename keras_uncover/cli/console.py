@@ -9,11 +9,11 @@ import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 
+from keras_uncover.escapes import escape
 from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts, describe_rates, format_score
 from keras_uncover.process import tell
+from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
 
-CLEAR_LINE = "\r\x1b[K"
-BAR = 24  # characters
 START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
 
 
@@ -63,7 +63,7 @@ class Console:
 
     def say(self, text):
         """Print a line in place of the counter."""
-        tell(f"{CLEAR_LINE if self.counts else ''}{text}")
+        tell(escape(text), clear=CLEAR_LINE if self.counts else "")
 
     def count(self, done):
         """Show that ``done`` photos are answered, and how long the others may take.
@@ -79,7 +79,7 @@ class Console:
             left = f", about {describe_seconds((now - self.since) / (done - 1) * (self.total - done))} left"
         filled = BAR * done // self.total
         bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
-        tell(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="")
+        tell(f"{bar} {done} of {self.total} photos{left}", end="", clear=CLEAR_LINE)
 
     def refuse(self, photo, error):
         """Tell that a photo was refused, and why."""
@@ -107,15 +107,6 @@ class Console:
             answered = f"{self.total - refused} of {self.total} photos answered"
             left_out = f", {self.left_out} faces left out" if self.left_out else ""
             self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused{left_out}")
-
-
-def describe_seconds(seconds):
-    """A time as words that are short enough for a counter."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def describe(record):
