@@ -22,8 +22,8 @@ LEVEL = np.float32(1 / (255 * TAPS**2))  # As a factor: TensorFlow's graphs do n
 # Anchors that are blended into faces; a face has some ten, all others are below the detector's mark.
 CANDIDATES = 1024
 MAX_SMALL = 16
-# House fronts pass for faces with scores below this; of small faces few have less: of 96 portraits laid into pictures of
-# 1,600 pixels at 5 to 15 % of the width none has, at 3.5 % 3 of 24.
+# House fronts pass for faces with scores below this; of small faces few have less: of 96 portraits laid into pictures
+# of 1,600 pixels at 5 to 15 % of the width none has, at 3.5 % 3 of 24.
 MIN_SMALL_SCORE = 0.65
 # Side of a candidate's box over the photo's longer side: the first view shows larger faces.
 MAX_SMALL_SHARE = 0.2

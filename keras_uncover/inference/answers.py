@@ -19,11 +19,12 @@ VERDICT_WORDS = {
 }
 
 CSV_HEADER = (
-    "file", "sha256", "faces_found", "faces_answered", "faces_left_out", "faces_unsure", "face_index", "bbox_x0",
-    "bbox_y0", "bbox_x1", "bbox_y1", "verdict", "p_fake", "threshold", "error_rates_split", "error_rates_n_people",
-    "error_rates_false_alarm", "error_rates_false_alarm_n", "error_rates_miss", "error_rates_miss_n", "mask_area",
-    "reswap_ssim", "reswap_residual", "outputs_target", "outputs_donor", "outputs_mask", "outputs_reswap",
-    "outputs_figure", "outputs_heatmap", "model", "warnings", "seconds", "error_rule", "error_received", "error_hint",
+    "file", "sha256", "face_index", "bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1", "verdict", "p_fake", "threshold",
+    "error_rates_split", "error_rates_n_people", "error_rates_false_alarm", "error_rates_false_alarm_n",
+    "error_rates_miss", "error_rates_miss_n", "mask_area", "reswap_ssim", "reswap_residual", "outputs_target",
+    "outputs_donor", "outputs_mask", "outputs_reswap", "outputs_figure", "outputs_heatmap", "model", "warnings",
+    "seconds", "error_rule", "error_received", "error_hint", "faces_found", "faces_answered", "faces_left_out",
+    "faces_unsure",
 )
 
 
