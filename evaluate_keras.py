@@ -3,6 +3,7 @@
     python evaluate_keras.py small SHARDS
     python evaluate_keras.py runs/mine SHARDS --split validation --json numbers.json --figures figures
     python evaluate_keras.py runs/mine SHARDS --calibrate 0.05
+    python evaluate_keras.py small --photos my/photos --swaps my/swaps --out report
 
 MODEL is a preset's name, a preset folder or a run folder. The headline mixes all swap families but `self`: one
 full-strength swap of a whole face a person and family, post-processed by a draw that a genuine photo of the same
@@ -14,15 +15,56 @@ people in both roles.
 import argparse
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.backend import settle, settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.evaluation import material_options
+from keras_uncover.overwriting import FIGURES, WRITTEN_BY, check_or_exit
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import DamagedData, DataError, end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+def parse_arguments(arguments=None):
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
+    parser.add_argument("shards", nargs="?", metavar="SHARDS", help="folder of TFRecord shards")
+    parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
+    parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
+    parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
+    parser.add_argument("--seed", type=int, default=1, help="of pairs, swaps and post-processing (%(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write every number there")
+    parser.add_argument("--figures", metavar="DIR", help="draw ROC, DET, reliability, confusion, robustness, families "
+                        "and the best and worst answers there")
+    parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
+                        "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
+    parser.add_argument("--overwrite", action="store_true", help="let FILE and the figures replace files that this "
+                        "program did not write")
+    material_options.add_options(parser)
+    options = parser.parse_args(arguments)
+    material_options.check_options(parser, options)
+    folder = Path(options.figures or "")
+    figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
+    check_or_exit(parser, figures, options.overwrite)
+    check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
+    return options
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("evaluate_keras.py")
+
 from keras_uncover.evaluation import cost as costs  # noqa: E402
-from keras_uncover.evaluation import report, scoring, tables
+from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
 from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
 from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
+from keras_uncover.evaluation.material_run import measure_material  # noqa: E402
+from keras_uncover.evaluation.material_tables import describe_material  # noqa: E402
 from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.faces.identity import Judge  # noqa: E402
 from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
@@ -33,25 +75,10 @@ from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+from pipelines.read import PORTRAIT, open_builder  # noqa: E402
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
-
-
-def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
-    parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
-    parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
-    parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
-    parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
-    parser.add_argument("--seed", type=int, default=1, help="of pairs, swaps and post-processing (%(default)s)")
-    parser.add_argument("--json", metavar="FILE", help="write every number there")
-    parser.add_argument("--figures", metavar="DIR", help="draw ROC, DET, reliability, confusion, robustness, families "
-                        "and the best and worst answers there")
-    parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
-                        "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
-    return parser.parse_args(arguments)
 
 
 @dataclass
@@ -94,8 +121,9 @@ class Setting:
 
 def prepare(model, shards, split, pairs, seed, calibrated=True):
     """Load the model and the people; say what is missing."""
+    open_builder(shards, split, PORTRAIT)  # What is not there is told before the networks are loaded.
     uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
-    setting = Setting(uncoverer, read_sized(shards, split, uncoverer.size), seed, pairs)
+    setting = Setting(uncoverer, read_people(shards, split, size=uncoverer.size), seed, pairs)
     try:
         setting.resynthesise = load_autoencoder()
     except WeightsError as error:
@@ -103,23 +131,14 @@ def prepare(model, shards, split, pairs, seed, calibrated=True):
     return setting
 
 
-def read_sized(shards, split, size):
-    """The people of a split, whose crops must have the side that the model takes."""
-    people = read_people(shards, split)
-    if people["crop"].shape[1] != size:
-        raise ValueError(
-            f"Shards must hold crops of the model's side, {size} px; {shards} holds {people['crop'].shape[1]} px. Build "
-            f"others: python -m pipelines.portraits PHOTOS SHARDS --size {size}."
-        )
-    return people
-
-
 def make_bench(setting, train):
     """Judge, gallery, and what the baselines learn from training people."""
     judge, faces = Judge.from_preset("judge"), None
     try:
-        faces = TrainFaces(read_sized(train, "train", setting.uncoverer.size), setting.seed)
-    except ValueError as error:
+        faces = TrainFaces(read_people(train, "train", size=setting.uncoverer.size), setting.seed)
+    except DamagedData:
+        raise
+    except DataError as error:
         setting.progress.warn(f"the baselines {', '.join(TRAINED)} are null: {error}")
     setting.progress.say("judge, gallery and baselines: ready")
     return scoring.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
@@ -142,7 +161,7 @@ def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
     setting = prepare(model, shards, "validation", pairs, seed, calibrated=False)
     rows = {"validation": detection_rows(setting)}
     if split != "validation":
-        setting.people = read_sized(shards, split, setting.uncoverer.size)
+        setting.people = read_people(shards, split, size=setting.uncoverer.size)
         rows[split] = detection_rows(setting)
     return write_calibration(
         model, rate, rows, shards=Path(shards).resolve().name, seed=seed, families=setting.mixed
@@ -249,19 +268,25 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 
 def main(arguments=None):
-    options = vars(parse_arguments(arguments))
-    path, rate = options.pop("json"), options.pop("calibrate")
-    if rate is None:
-        numbers = evaluate(**options)
-        print("\n".join(tables.describe(numbers)))
+    open_closed_streams()
+    options = parse_arguments(arguments)
+    settle()
+    if material_options.wants_material(options):
+        numbers = measure_material(**material_options.material_arguments(options))
+        print("\n".join(map(for_stdout, describe_material(numbers))))
+    elif options.calibrate is None:
+        names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
+        numbers = evaluate(**{name: getattr(options, name) for name in names})
+        print("\n".join(map(for_stdout, tables.describe(numbers))))
     else:
-        numbers = calibrate(rate=rate, **{key: options[key] for key in ("model", "shards", "split", "pairs", "seed")})
+        names = ("model", "shards", "split", "pairs", "seed")
+        numbers = calibrate(rate=options.calibrate, **{name: getattr(options, name) for name in names})
         print(describe_calibration(numbers))
-    if path:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(numbers, file, indent=1, allow_nan=False)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({**WRITTEN_BY, **numbers}, file, indent=1, allow_nan=False)
             file.write("\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("evaluate_keras.py", main))

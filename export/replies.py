@@ -16,7 +16,7 @@ PICTURE_FIELDS = tuple(f"{name}_png_bytes" for name in PICTURES)
 FACE_FIELDS = (
     "found", "verdict", "p_fake", "bbox", "mask_area", "reswap_ssim", "reswap_residual", "warnings",
 )
-PHOTO_FIELDS = ("count", "threshold", "model", "error_rates", "error", "error_code")
+PHOTO_FIELDS = ("count", "faces_found", "faces_unsure", "threshold", "model", "error_rates", "error", "error_code")
 FIELDS = FACE_FIELDS + PHOTO_FIELDS
 # A rule holds no "; received " and a hint no full stop before its last.
 REFUSAL = re.compile(r"(?P<rule>.*?); received (?P<received>.*)\. (?P<hint>[^.]*\.)", re.DOTALL)
@@ -36,6 +36,23 @@ def check_description(description):
                           f"version {description.version} without {', '.join(missing)}", hint)
 
 
+def check_reply(reply, fields, count):
+    """Refuse a reply without all outputs that were asked for, or of another length. Raises ``ServerError``."""
+    missing = [name for name in fields if name not in reply]
+    if missing:
+        raise unfit(f"one without {', '.join(missing)}")
+    for name in fields:
+        rows = len(reply[name]) if isinstance(reply[name], list) else "no list of"
+        if rows != count:
+            raise unfit(f"{rows} rows of {name} for {count} photos")
+
+
+def unfit(received):
+    """The error for a reply that is none of this version's."""
+    return ServerError("A reply must hold every output for every photo", received,
+                       "Export the preset with the export.saved_model of this version, and serve that.")
+
+
 def read_reply(reply, row, file, data):
     """The answer for one photo of a reply.
 
@@ -48,13 +65,27 @@ def read_reply(reply, row, file, data):
 
     Raises:
         ImageError: the server refused the photo.
+        ServerError: an output has not the form that it should have.
     """
+    try:
+        error, faces, found, unsure = read_row(reply, row)
+        result = None if error else Result(file, hashlib.sha256(data).hexdigest(), faces, None, found, unsure)
+    except (ImageError, LookupError, TypeError, ValueError) as broken:
+        raise unfit(f"values that cannot be read: {broken!r:.200}") from broken
+    if error is not None:
+        raise error
+    return result
+
+
+def read_row(reply, row):
+    """What a reply says of a photo: an ``ImageError`` or None, its faces, and how many are found and how many unsure."""
     said = {name: plain(reply[name][row]) for name in PHOTO_FIELDS}
     if said["error_code"]:
         found = REFUSAL.fullmatch(said["error"])
-        raise ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], "")
+        error = ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], "")
+        return error, [], 0, 0
     faces = [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
-    return Result(file, hashlib.sha256(data).hexdigest(), faces)
+    return None, faces, said["faces_found"], said["faces_unsure"]
 
 
 def read_face(reply, row, index, said):

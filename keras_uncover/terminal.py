@@ -2,8 +2,13 @@
 
 import sys
 import time
+from collections import deque
+
+from keras_uncover.process import tell
 
 CLEAR_LINE = "\r\x1b[K"
+BAR = 24  # characters
+RECENT = 50  # items whose speed the time left is told from
 
 
 class Progress:
@@ -16,7 +21,7 @@ class Progress:
     def say(self, words, end="\n"):
         """Print a line, in place of a counter."""
         clear = CLEAR_LINE if self.counts else ""
-        print(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end=end, file=sys.stderr, flush=True)
+        tell(f"{time.monotonic() - self.started:5.0f} s  {words}", end, clear)
 
     def warn(self, words):
         """Print a warning and keep it."""
@@ -31,3 +36,31 @@ class Progress:
             if self.counts:
                 self.say(f"{words}: batch {done}", end="")
         self.say(f"{words}: {done} batches")
+
+    def count(self, items, words):
+        """Pass on the items of a list; on a terminal a bar tells the time left, elsewhere a line each tenth does.
+
+        The time is told from the last items: those that a resumed run passes over take none.
+        """
+        times, told = deque([time.monotonic()], RECENT + 1), 0
+        for done, item in enumerate(items, start=1):
+            yield item
+            times.append(time.monotonic())
+            left = (times[-1] - times[0]) / (len(times) - 1) * (len(items) - done)
+            line = f"{done} of {len(items)} {words}, about {describe_seconds(left)} left"
+            if self.counts:
+                filled = BAR * done // len(items)
+                self.say(f"[{'#' * filled}{'.' * (BAR - filled)}] {line}", end="")
+            elif 10 * done // len(items) > told:
+                told = 10 * done // len(items)
+                self.say(line)
+        self.say(f"{len(items)} {words}")
+
+
+def describe_seconds(seconds):
+    """A time as words that are short enough for a counter."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

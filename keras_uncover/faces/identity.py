@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 
+from keras_uncover.backend import own_settings
 from keras_uncover.faces.chips import CutChips
 from keras_uncover.models.face_identity import build_face_resnet
 from keras_uncover.ops.mesh import VERTICES
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
+from keras_uncover.process import claim_process
 
 SAME_PERSON = 0.6  # the network's own mark: closer than this, two faces are called the same person's
 BATCH = 16
@@ -25,8 +27,10 @@ class Judge:
         self._models = {}
 
     @classmethod
+    @own_settings(exact=True)
     def from_preset(cls, preset="judge"):
         """Load the judge that ships, or a preset folder of the same kind. Raises: ``WeightsError``."""
+        claim_process()
         folder = preset_folder(preset)
         network = build_face_resnet()
         kind = load_verified(folder).get("kind")
@@ -38,6 +42,7 @@ class Judge:
         load_weights(network, folder)
         return cls(network)
 
+    @own_settings(exact=True)
     def describe(self, images, points):
         """Descriptors of the faces on aligned crops.
 
@@ -51,6 +56,7 @@ class Judge:
         Raises:
             ValueError: shapes, range or numbers do not fit.
         """
+        claim_process()
         images, points = check_crops(images, points)
         model = self._model(images.shape[1])
         rows = [np.zeros((0, 128), "float32")]

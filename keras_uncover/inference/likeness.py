@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.faces.identity import SAME_PERSON, distance
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference.likeness_text import ROLES
@@ -44,6 +45,7 @@ class Matcher:
     def __init__(self, uncoverer, judge):
         self.finder, self.size, self.judge = uncoverer.finder, uncoverer.size, judge
 
+    @own_settings(exact=True)
     def read(self, path):
         """Describe a reference photo by its largest face.
 
@@ -52,16 +54,28 @@ class Matcher:
         Raises:
             ImageError: the photo is refused, or has no face.
         """
+        pictures, points = self.look(path)
+        return Reference(path, pictures[0], dict(zip(ROLES, self.judge.describe(pictures, points))))
+
+    def look(self, path):
+        """The largest face of a photo as ``Reference.features`` describes it.
+
+        Returns: float32 ``(2, size, size, 3)`` in [0, 1], the whole crop and the face on grey, and the mesh points of
+        each, float32 ``(2, 478, 3)`` in unit coordinates.
+
+        Raises:
+            ImageError: the photo is refused, or has no face.
+        """
         photo = decode_image(read_bytes(path))
-        faces = self.finder.find(photo, small=True)[:1]
-        if not faces:
+        faces = self.finder.find(photo, max_faces=1, small=True)
+        if not faces or not faces[0].sure:
             raise ImageError("A reference photo shows a face", f'"{path}", in which none was found', "Take another.")
         crops, points = align_faces(photo, faces, self.size)
         _, hull = uv_map(ops.convert_to_tensor(points[0]), self.size)
         face = ops.convert_to_numpy(neutral_outside(crops[0], hull))
-        features = self.judge.describe(np.stack([crops[0], face]), np.concatenate([points, points]))
-        return Reference(path, crops[0], dict(zip(ROLES, features)))
+        return np.stack([crops[0], face]), np.concatenate([points, points])
 
+    @own_settings(exact=True)
     def describe(self, answer):
         """Descriptors of an answer's recovered faces.
 
@@ -74,13 +88,17 @@ class Matcher:
         pictures = {"target": answer.target, "donor": answer.donor if answer.names_donor else None}
         return {role: None if picture is None else self.describe_picture(picture) for role, picture in pictures.items()}
 
+    @own_settings(exact=True)
     def describe_picture(self, picture):
         """The descriptor of one recovered face, float32 ``(size, size, 3)`` in [0, 1], or None without a face."""
+        points = self.points_of(picture)
+        return None if points is None else self.judge.describe(picture[None], points[None])[0]
+
+    def points_of(self, picture):
+        """Mesh points ``(478, 3)`` of one recovered face in unit coordinates, or None where the mesh sees no face."""
         whole = np.array([[[self.size, 0, 0], [0, self.size, 0]]], "float32")
         points, presence = self.finder.points_in(np.round(picture * 255).astype("uint8"), whole)
-        if presence[0] < 0.5:
-            return None
-        return self.judge.describe(picture[None], points / self.size)[0]
+        return None if presence[0] < 0.5 else points[0] / self.size
 
 
 def rank(features, references, role, top):

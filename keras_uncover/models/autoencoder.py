@@ -8,9 +8,12 @@ and can stand in a data pipeline, on any backend, without variables that a graph
 import keras
 from keras import layers, ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import check_arch
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
+from keras_uncover.process import claim_process
+from keras_uncover.refusals import DataError
 
 KIND = "autoencoder"
 STRIDE = 16  # a crop's side must be a multiple of it
@@ -54,6 +57,7 @@ def paint(images, arch, convolve):
     return depth_to_space(x, PATCH) + 0.5
 
 
+@own_settings()
 def build_autoencoder(arch=None, size=BUILT_FOR):
     """The autoencoder as a model to be trained, with new weights.
 
@@ -74,12 +78,12 @@ def freeze_autoencoder(model, arch):
 
     def convolve(x, name, width, kernel, stride):
         weights, bias = kernels[name]
-        return ops.conv(x, weights, strides=stride, padding="same") + bias
+        return ops.conv(x, weights, strides=stride, padding="same", data_format="channels_last") + bias
 
     def resynthesise(images):
         height, width = images.shape[1:3]
         if height % STRIDE or width % STRIDE:
-            raise ValueError(
+            raise DataError(
                 f"The autoencoder takes crops whose sides are multiples of {STRIDE}; received {height} x {width}."
             )
         return ops.clip(paint(images, arch, convolve), 0.0, 1.0)
@@ -87,6 +91,7 @@ def freeze_autoencoder(model, arch):
     return resynthesise
 
 
+@own_settings()
 def load_autoencoder(name_or_folder=KIND):
     """The autoencoder that a preset holds.
 
@@ -98,6 +103,7 @@ def load_autoencoder(name_or_folder=KIND):
     Raises:
         WeightsError: there is no such preset, it was altered, or it is no autoencoder.
     """
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     if config.get("kind") != KIND:

@@ -13,6 +13,7 @@ from keras_uncover.presets.weights import (
     load_weights,
     read_manifest,
 )
+from keras_uncover.process import claim_process
 
 KINDS = {"classify": "classifier", "reconstruct": "reconstructor"}
 RUN_MODEL = "model"  # where a training run keeps its network
@@ -82,6 +83,7 @@ def build_from_folder(name_or_folder, calibrated=True):
     from keras_uncover.inference.calibration import check_calibration, uncalibrated
     from keras_uncover.presets.schema import check_config
 
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     config = config if calibrated else uncalibrated(config)

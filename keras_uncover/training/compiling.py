@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_uncover.backend import own_settings
+from keras_uncover.refusals import OptionError
 from keras_uncover.training import losses, metrics
 from keras_uncover.training.run_folder import RunError
 
@@ -24,7 +26,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak, steps, warmup, floor=0.01):
         super().__init__()
         if not 0 <= warmup < steps:
-            raise ValueError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
+            raise OptionError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
         self.peak, self.steps, self.warmup, self.floor = peak, steps, warmup, floor
 
     def __call__(self, step):
@@ -59,6 +61,7 @@ def read_weights(words, task):
     return weights
 
 
+@own_settings()
 def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
     """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
     steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
@@ -84,6 +87,7 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
         )
 
 
+@own_settings()
 def prepare_state(model, batch=None):
     """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known; with a batch
     those of losses and metrics, too.

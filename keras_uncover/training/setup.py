@@ -7,19 +7,18 @@ from pathlib import Path
 import keras
 
 from keras_uncover.presets import KINDS, build_from_folder, build_model
+from keras_uncover.refusals import OptionError
 from keras_uncover.training.averages import ValidateAverages
 from keras_uncover.training.board import Board, has_tensorboard
 from keras_uncover.training.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
 from keras_uncover.training.history import HISTORY, cut_history
 from keras_uncover.training.run_folder import RunError
-from keras_uncover.training.safety import BrokenTraining, StopOnNaN
+from keras_uncover.training.safety import StopOnNaN
 from keras_uncover.training.samples import DrawSamples
 from keras_uncover.training.saving import SaveRun, TellRate
-from keras_uncover.training.strategy import StrategyError
 
-__all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]
+__all__ = ["BEGINNING", "Plan", "build_model"]
 
-ERRORS = (RunError, StrategyError, CheckpointError, BrokenTraining)  # whose words say all
 BEGINNING = {"step": 0, "epoch": 0, "best": None}  # the note of a run that has no checkpoint yet
 PATHS = ("shards", "run", "init", "swap_pairs", "autoencoder", "cache", "identity", "perceptual")
 
@@ -38,7 +37,7 @@ class Plan:
 
     def __post_init__(self):
         if self.per_epoch % self.per_call:
-            raise ValueError(
+            raise OptionError(
                 "An epoch must be a whole number of calls, so that its checkpoint is of an exact step; received "
                 f"{self.per_epoch} steps an epoch and {self.per_call} an execution. Change one of them."
             )
@@ -76,14 +75,14 @@ def start_from(model, folder):
     """Carry over from a trained network what both have: encoder and verdict always, decoders where it has them.
 
     Raises:
-        ValueError: the encoders or verdicts have other sizes.
+        OptionError: the encoders or verdicts have other sizes.
     """
     source, config = build_from_folder(folder)
     for name in ("encoder", "verdict"):
         old, new = source.get_layer(name), model.get_layer(name)
         shapes = [tuple(w.shape) for w in new.weights]
         if [tuple(w.shape) for w in old.weights] != shapes:
-            raise ValueError(
+            raise OptionError(
                 f"--init needs a network of the same preset; {folder} holds {config['arch']['name']!r}, whose {name} "
                 "has other shapes."
             )
