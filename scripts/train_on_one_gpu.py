@@ -1,9 +1,9 @@
 """Train the classifier on one accelerator in a stated number of minutes, on JAX.
 
-    python -m scripts.train_on_one_gpu pack.npz OUT --minutes 9 --start lite0.npz
-    KERAS_BACKEND=jax JAX_PLATFORMS=cpu python -m scripts.train_on_one_gpu pack.npz OUT --steps 20 --pairs 4
+    python -m scripts.train_on_one_gpu packs/train.npz OUT --minutes 9 --start lite0.npz
+    JAX_PLATFORMS=cpu python -m scripts.train_on_one_gpu packs/train.npz OUT --steps 20 --pairs 4
 
-pack.npz is written by scripts/pack_faces.py: portraits and photographs cut to 5 eye distances, with their mesh points.
+pack.npz is written by scripts/pack_faces.py: portraits and photographs cut to 5 eye distances, with their points.
 Swaps and what happens to photos afterwards are made on the device, a photo and its own fake side by side in every
 batch. The rate, the shares of the families and the end of the training follow the clock. Averaged weights are written
 to OUT/weights_*.npz at the given parts of the time; --start takes such a file up again.
@@ -14,53 +14,57 @@ import concurrent.futures
 import functools
 import json
 import os
+import sys
 import time
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
+from keras_uncover.escapes import Parser
+from keras_uncover.refusals import OptionError, end_in_words
 
-import cv2  # noqa: E402
+SAVED_AT = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
+
+
+def parse_arguments(arguments=None):
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", help="file of scripts/pack_faces.py")
+    parser.add_argument("out", help="folder for weights and log")
+    parser.add_argument("--minutes", type=float, default=9.0, help="from the program's start to its end (%(default)s)")
+    parser.add_argument("--steps", type=int, help="stop after so many steps, whatever the time")
+    parser.add_argument("--pairs", type=int, default=64, help="photos a step, each with its fake (%(default)s)")
+    parser.add_argument("--size", type=int, default=256, help="pixels of the crop that is judged (%(default)s)")
+    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--decay", type=float, default=2e-2, help="AdamW's weight decay (%(default)s)")
+    parser.add_argument("--start", help="weights to start from, an .npz by path")
+    parser.add_argument("--full", dest="half", action="store_false", help="float32 throughout, not bfloat16")
+    parser.add_argument("--depthwise", choices=("auto", "keras", "sums"), default="auto", help="filtering of channels")
+    parser.add_argument("--curriculum", type=float, default=0.3, help="part of the time until all families are there")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-at", type=float, nargs="*", default=SAVED_AT, help="parts of the time")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    os.environ["KERAS_BACKEND"] = "jax"
+
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
+from keras_uncover.models.evidence import MAP_STRIDE, build_evidence_classifier  # noqa: E402
+from keras_uncover.models.painters import build_coarse_painter, build_fine_painter, painting_loss  # noqa: E402
 from keras_uncover.swaps.afterlife import AFTERLIFE_DRAWS, FIRST_LIFE_DRAWS, age, first_life  # noqa: E402
 from keras_uncover.swaps.draws import Uniforms  # noqa: E402
-from keras_uncover.models.painters import (  # noqa: E402
-    build_coarse_painter,
-    build_fine_painter,
-    painting_loss,
-)
 from keras_uncover.swaps.tools import FAMILIES, IMITATION_DRAWS, imitate  # noqa: E402
 from keras_uncover.swaps.variety import VARIETY_DRAWS, vary  # noqa: E402
 from keras_uncover.swaps.warps import CONTROL  # noqa: E402
-from keras_uncover.models.evidence import MAP_STRIDE, build_evidence_classifier  # noqa: E402
+from pipelines.packs import chances, read_pack  # noqa: E402
 
 AVERAGE = 0.998  # momentum of the averaged weights
 SMOOTHING = 0.02  # of the labels
 MAP_WEIGHT = 0.5
 PAINTERS = ("fine", "coarse")
 CANDIDATES = 6  # donors that one is chosen from
-
-
-def read_pack(path):
-    """Crops uint8 ``(n, canvas, canvas, 3)``, points float32 ``(n, 478, 2)`` in pixels, chances float32 ``(n,)``."""
-    with np.load(path) as pack:
-        ends = np.cumsum(pack["lengths"])
-        pieces = np.split(pack["data"], ends[:-1])
-        crops = [cv2.imdecode(piece, cv2.IMREAD_COLOR)[..., ::-1] for piece in pieces]
-        side = max(crop.shape[0] for crop in crops)  # what was coded at fewer pixels is enlarged, as any small photo
-        crops = np.stack([c if len(c) == side else cv2.resize(c, (side, side)) for c in crops])
-        points = pack["points"].astype("float32") * side
-        if "index" in pack:  # only the points that swaps are made by
-            full = np.zeros((len(points), 478, 2), "float32")
-            full[:, pack["index"]] = points
-            points = full
-        camera = pack["camera"]
-        if "points_of" in pack:
-            points = points[pack["points_of"]]
-    chances = np.where(camera, 0.5 / max(camera.sum(), 1), 0.5 / max((~camera).sum(), 1))
-    return crops, points, (chances / chances.sum()).astype("float32")
 
 
 class ShiftedSums(keras.layers.DepthwiseConv2D):
@@ -85,7 +89,8 @@ def time_depthwise(layer_class, pairs, half):
     total = 0.0
     for side, kernel, channels in ((64, 3, 144), (32, 5, 240)):
         layer = layer_class(kernel, padding="same", use_bias=False, dtype="bfloat16" if half else "float32")
-        images = jax.random.normal(jax.random.key(0), (2 * pairs, side, side, channels), "bfloat16" if half else "float32")
+        kind = "bfloat16" if half else "float32"
+        images = jax.random.normal(jax.random.key(0), (2 * pairs, side, side, channels), kind)
         layer.build(images.shape)
 
         def work(weights, images, layer=layer):
@@ -138,7 +143,8 @@ class State:
                 [jnp.copy(v.value) for v in self.optimizers[name].variables],
             )
         self.rate_place = {
-            name: [k for k, v in enumerate(o.variables) if v is o._learning_rate][0] for name, o in self.optimizers.items()
+            name: next(k for k, v in enumerate(optimizer.variables) if v is optimizer._learning_rate)
+            for name, optimizer in self.optimizers.items()
         }
         self.values["averaged"] = jax.tree.map(jnp.copy, list(self.values["classifier"][:2]))
 
@@ -159,7 +165,7 @@ def take_up(model, path):
     total = len(name_weights(model))
     print(f"{path}: {filled} of {total} arrays taken up", flush=True)
     if filled < total // 2:
-        raise SystemExit(f"--start must hold weights of this network; {path} fits {filled} of {total} arrays.")
+        raise OptionError(f"--start must hold weights of this network; {path} fits {filled} of {total} arrays.")
 
 
 def shares_at(progress, until):
@@ -170,13 +176,13 @@ def shares_at(progress, until):
     return own, cross, 1.0 - own - cross
 
 
-def draw_batch(key, crops, points, chances, pairs):
+def draw_batch(key, crops, points, weights, pairs):
     """Rows of targets and donors, drawn by their chances. Of six candidates the donor with the most alike pose is
     taken, never the target itself: faces turned to different sides make swaps that stick out.
     """
     first, second = jax.random.split(key)
-    target = jax.random.choice(first, len(chances), (pairs,), p=chances)
-    candidates = jax.random.choice(second, len(chances), (pairs, CANDIDATES), p=chances)
+    target = jax.random.choice(first, len(weights), (pairs,), p=weights)
+    candidates = jax.random.choice(second, len(weights), (pairs, CANDIDATES), p=weights)
     held = points[:, np.array(CONTROL)]
     distance = jnp.mean(jnp.abs(held[candidates] - held[target][:, None]), axis=(2, 3))
     distance = jnp.where(candidates == target[:, None], jnp.inf, distance)
@@ -325,7 +331,8 @@ def save(state, values, path):
     network = state.networks["classifier"]
     names = [v.path for v in network.trainable_variables], [v.path for v in network.non_trainable_variables]
     arrays = {n: np.asarray(a) for part, held in zip(names, values["averaged"]) for n, a in zip(part, held)}
-    arrays = {n: a.astype("float16") if a.dtype == np.float32 and np.abs(a).max() < 6e4 else a for n, a in arrays.items()}
+    small = {n for n, a in arrays.items() if a.dtype == np.float32 and np.abs(a).max() < 6e4}  # float16 holds them
+    arrays = {n: a.astype("float16") if n in small else a for n, a in arrays.items()}
     np.savez(f"{path}.part.npz", **arrays)
     os.replace(f"{path}.part.npz", path)
 
@@ -336,9 +343,10 @@ def tell(step, seen, progress, told, seconds, rate):
     family = np.stack([np.asarray(t[4]) for t in told])
     pairs = family.shape[1]
     genuine, fake = logits[:, :pairs], logits[:, pairs:]
+    loss, place = (round(float(np.mean([t[k] for t in told])), 4) for k in (0, 1))
     line = {"step": step, "pictures": seen, "progress": round(progress, 3), "images_per_s": round(rate, 1),
-            "loss": round(float(np.mean([t[0] for t in told])), 4), "map": round(float(np.mean([t[1] for t in told])), 4),
-            "painters": np.round(np.mean([t[2] for t in told], axis=0), 4).tolist(), "seconds": round(seconds, 1)}
+            "loss": loss, "map": place, "painters": np.round(np.mean([t[2] for t in told], axis=0), 4).tolist(),
+            "seconds": round(seconds, 1)}
     for number, name in enumerate(FAMILIES):
         if (family == number).any():
             line[name] = round(float(area_under_curve(genuine.ravel(), fake[family == number])), 4)
@@ -347,29 +355,15 @@ def tell(step, seen, progress, told, seconds, rate):
     return line
 
 
-def main():
+def main(arguments=None):
     """Read the pack, train until the time is over, write weights and a log."""
     started = time.time()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pack", help="file of scripts/pack_faces.py")
-    parser.add_argument("out", help="folder for weights and log")
-    parser.add_argument("--minutes", type=float, default=9.0, help="time from the start of the program to its end")
-    parser.add_argument("--steps", type=int, help="stop after so many steps, whatever the time")
-    parser.add_argument("--pairs", type=int, default=64, help="photos a step, each with its fake")
-    parser.add_argument("--size", type=int, default=256, help="pixels of the crop that is judged")
-    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
-    parser.add_argument("--decay", type=float, default=2e-2, help="AdamW's weight decay")
-    parser.add_argument("--start", help="weights to start from")
-    parser.add_argument("--full", dest="half", action="store_false", help="float32 throughout, rather than bfloat16")
-    parser.add_argument("--depthwise", choices=("auto", "keras", "sums"), default="auto", help="how channels are filtered")
-    parser.add_argument("--curriculum", type=float, default=0.3, help="part of the time until all families have their share")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save-at", type=float, nargs="*", default=[0.25, 0.4, 0.55, 0.7, 0.85, 1.0], help="parts of the time")
-    options = parser.parse_args()
+    options = parse_arguments(arguments)
     os.makedirs(options.out, exist_ok=True)
-    crops, points, chances = read_pack(options.pack)
+    pack = read_pack(options.pack)
+    crops, points = pack["crops"], pack["points"]
     print(f"{len(crops)} photos of {crops.shape[1]} px, {jax.devices()[0].device_kind}", flush=True)
-    data = [jnp.asarray(x) for x in (crops, points, chances)]
+    data = [jnp.asarray(x) for x in (crops, points, chances(pack["camera"]))]
     state = State(options, crops.shape[1])
     steps = Steps(state, data, options)
     key, told, lines = jax.random.key(options.seed), [], []
@@ -384,7 +378,7 @@ def main():
             save(state, steps.held, os.path.join(options.out, f"weights_{save_at.pop(0):.2f}.npz"))
         if progress >= 1.0:
             break
-        rate = options.rate * min(progress / 0.05, 1.0) * (0.5 * (1.0 + np.cos(np.pi * min(progress, 1.0))) * 0.99 + 0.01)
+        rate = options.rate * min(progress / 0.05, 1.0) * (0.01 + 0.99 * 0.5 * (1.0 + np.cos(np.pi * progress)))
         told.append(steps.run(jax.random.fold_in(key, step), progress, rate))
         step += 1
         if first is None:
@@ -413,4 +407,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("train_on_one_gpu", main))

@@ -53,7 +53,8 @@ def build_evidence_classifier(size, depthwise=layers.DepthwiseConv2D):
     region = layers.Activation("sigmoid", dtype="float32", name="map")(seen)
     pooled = [layers.GlobalAveragePooling2D(name="pool_head")(head)]
     pooled += [layers.GlobalAveragePooling2D(name=f"pool_{k}")(levels[k]) for k in (1, 2, 3)]
-    pooled += [layers.GlobalAveragePooling2D(name="map_mean")(region), layers.GlobalMaxPooling2D(name="map_peak")(region)]
+    pooled.append(layers.GlobalAveragePooling2D(name="map_mean")(region))
+    pooled.append(layers.GlobalMaxPooling2D(name="map_peak")(region))
     feature = layers.Concatenate(dtype="float32", name="feature")(pooled)
     logit = layers.Dense(1, dtype="float32", name="logit")(feature)
     answer = layers.Activation("sigmoid", dtype="float32", name="p_fake")(logit)

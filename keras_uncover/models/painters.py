@@ -7,8 +7,8 @@ One works at the crop's own detail, one at half of it through a much narrower co
 import keras
 from keras import layers, ops
 
-from keras_uncover.swaps.detail import blur_all
 from keras_uncover.models.layers import DepthToSpace, EnlargeLinearly, SpaceToDepth
+from keras_uncover.ops.filters import blur_all
 
 
 def _convolve(x, width, name, strides=1, kernel=3):

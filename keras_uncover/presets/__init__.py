@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from keras_uncover.models.config import ModelConfig
+from keras_uncover.models.config import read_config
 from keras_uncover.presets.weights import (
     CONFIG,
     MANIFEST,
@@ -96,7 +96,7 @@ def build_from_folder(name_or_folder, calibrated=True):
         )
     check_config(config, folder)
     try:
-        model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
+        model = build_model(tasks[config["kind"]], read_config(config["arch"]))
     except (ValueError, TypeError, ArithmeticError) as error:
         raise WeightsError("A preset's arch must be that of a network.", f"{folder}: {error}",
                            "Build it with train_keras.py, or copy the preset folder again.") from error

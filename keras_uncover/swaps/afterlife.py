@@ -9,14 +9,14 @@ import math
 import numpy as np
 from keras import ops
 
-from keras_uncover.swaps.augment import line_shares
 from keras_uncover.ops.filters import apply_separable, gaussian_matrix
 from keras_uncover.ops.geometry import pixel_grid, sample
+from keras_uncover.ops.jpeg import _RGB_TO_YCC, _YCC_TO_RGB, double, halve, jpeg, quantise_blocks
+from keras_uncover.swaps.augment import line_shares
 from keras_uncover.swaps.detail import coarsen, sharpen, smooth_skin
 from keras_uncover.swaps.draws import picture
 from keras_uncover.swaps.tool_masks import soft_step
 from keras_uncover.swaps.warps import eye_distance
-from keras_uncover.ops.jpeg import _RGB_TO_YCC, _YCC_TO_RGB, double, halve, jpeg, quantise_blocks
 
 AFTERLIFE_DRAWS = 58
 

@@ -1,28 +1,10 @@
 """What face generators do to detail: work at a few pixels, smooth, sharpen. All by the batch, as matrix products."""
 
-import functools
-
-import numpy as np
 from keras import ops
 
+from keras_uncover.ops.filters import apply_separable, blur_all
 from keras_uncover.swaps.augment import resample_matrix
-from keras_uncover.ops.filters import apply_separable
 from keras_uncover.swaps.draws import picture
-
-
-@functools.cache
-def fixed_blur(size, sigma):
-    """A Gaussian blur of a line as a matrix, rows sum to 1: numpy float32 ``(size, size)``."""
-    axis = np.arange(size)
-    weights = np.exp(-0.5 * ((axis[:, None] - axis[None]) / sigma) ** 2)
-    return (weights / weights.sum(1, keepdims=True)).astype("float32")
-
-
-def blur_all(images, sigma):
-    """Blur a batch by one Gaussian. images: float32 ``(batch, size, size, c)``; sigma: Python number, pixels."""
-    matrix = ops.convert_to_tensor(fixed_blur(images.shape[1], float(sigma)))
-    lines = ops.einsum("ij,bjxc->bixc", matrix, images)
-    return ops.einsum("ij,bxjc->bxic", matrix, lines)
 
 
 def smooth_skin(images, level):

@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_uncover.ops.colour import apply_curve, masked_moments, match_line
-from keras_uncover.swaps.detail import blur_all
+from keras_uncover.ops.filters import blur_all
 from keras_uncover.swaps.draws import picture
 
 

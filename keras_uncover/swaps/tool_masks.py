@@ -6,6 +6,7 @@ Sizes are in eye distances, as in the table of templates.
 
 import math
 
+import numpy as np
 from keras import ops
 
 from keras_uncover.ops.geometry import pixel_grid
@@ -46,7 +47,8 @@ def box_mask(square, inset, sigma, size):
     """A square's soft mask.
 
     Args:
-        square: float32 ``(batch, 4)``, pixels. inset: float32 ``(batch, 4)``, pixels taken off left, top, right, bottom.
+        square: float32 ``(batch, 4)``, pixels.
+        inset: float32 ``(batch, 4)``, pixels taken off left, top, right, bottom.
         sigma: float32 ``(batch,)``, pixels. size: pixels of the picture's side.
 
     Returns: float32 ``(batch, size, size, 1)``.
@@ -98,10 +100,9 @@ def outline_mask(points, top, grow, bend, sigma, size):
     weights = ops.exp(60.0 * (cosine - 1.0)) + 1e-9
     radius = ops.sum(weights * radii[:, None], axis=-1) / ops.sum(weights, axis=-1)
     angle = ops.arctan2(places[..., 1], places[..., 0])
-    waves = sum(
-        bend[:, k : k + 1] * ops.cos((k + 1.0) * angle) + bend[:, HARMONICS + k : HARMONICS + k + 1] * ops.sin((k + 1.0) * angle)
-        for k in range(HARMONICS)
-    )
+    turns = angle[..., None] * np.arange(1, HARMONICS + 1, dtype="float32")
+    turns = ops.concatenate([ops.cos(turns), ops.sin(turns)], axis=-1)
+    waves = ops.sum(bend[:, None] * turns, axis=-1)
     depth = radius * (1.0 + waves) + grow[:, None] - reach
     mask = soft_step(depth, sigma[:, None])
     return enlarge_grid(ops.reshape(mask, (-1, half, half, 1)), size)

@@ -10,10 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.ops.colour import oklab_to_rgb, rgb_to_oklab
+from keras_uncover.ops.filters import blur_all
 from keras_uncover.ops.geometry import pixel_grid, sample
-from keras_uncover.swaps.tool_colours import leave_difference, match_as_tools
-from keras_uncover.swaps.detail import blur_all, coarsen, sharpen, smooth_skin
+from keras_uncover.swaps.detail import coarsen, sharpen, smooth_skin
 from keras_uncover.swaps.draws import picture
+from keras_uncover.swaps.tool_colours import leave_difference, match_as_tools
 from keras_uncover.swaps.tool_masks import (
     HARMONICS,
     box_mask,
@@ -149,8 +150,8 @@ def enhance(fake, points, draw):
     square = template_square(points, ops.full_like(distance, 4.07))
     inset = (0.05 * length)[:, None] * ops.ones((1, 4))
     mask = box_mask(square, inset, length * draw.one(0.016, 0.03), size)
-    hull = outline_mask(points, ops.full_like(distance, 1.0), 0.08 * distance, ops.zeros((fake.shape[0], 2 * HARMONICS)),
-                        0.12 * distance, size)
+    even = ops.zeros((fake.shape[0], 2 * HARMONICS))
+    hull = outline_mask(points, ops.ones_like(distance), 0.08 * distance, even, 0.12 * distance, size)
     mask = choose_rows(draw.happens(0.5), mask * hull, mask)
     restored = sharpen(smooth_skin(fake, draw.one(0.02, 0.07)), draw.one(0.5, 2.2), draw.one())
     mask = mask * picture(draw.one(0.5, 1.0))
@@ -194,7 +195,8 @@ def imitate(target, donor, draw, shares, painted=None):
     mask = draw_mask(points, square, length, boxed, draw, size)
     soft = crop + mask * (face - crop)
     way = draw.one()
-    fake = choose_rows(way < 0.7, soft, choose_rows(way < 0.85, blend_bands(crop, face, mask), blend_poisson(crop, face, mask)))
+    seamless = choose_rows(way < 0.85, blend_bands(crop, face, mask), blend_poisson(crop, face, mask))
+    fake = choose_rows(way < 0.7, soft, seamless)
     strength = ops.where((family == SELF) & draw.happens(0.4), draw.one(0.3, 1.0), 1.0)
     fake = crop + picture(strength) * (fake - crop)
     better, region = enhance(fake, points, draw)

@@ -14,7 +14,7 @@ VARIETY_DRAWS = 102
 
 
 def bend(points, draw, size):
-    """Displacements that stretch and bend a whole photo: float32 ``(batch, size, size, 2)``; none in 40 % of the rows."""
+    """Displacements that stretch and bend a whole photo: float32 ``(batch, size, size, 2)``, 0 in 40 % of the rows."""
     distance, middle = eye_distance(points)
     places = ops.convert_to_tensor(grid_places(size))[None] - middle[:, None]
     coarse = ops.reshape(places * (0.05 * draw.normal(2))[:, None], (-1, GRID, GRID, 2))
