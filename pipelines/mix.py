@@ -8,7 +8,7 @@ import collections
 
 from keras import ops
 
-from keras_uncover.ops.channels import join_channels
+from keras_uncover.ops.filters import join_channels
 from keras_uncover.swaps.synthesis import as_is, neutral_outside
 
 Rows = collections.namedtuple("Rows", "made ready made_genuine ready_genuine")

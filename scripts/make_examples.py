@@ -19,7 +19,8 @@ from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.images.decode import decode_image, read_bytes
 from keras_uncover.inference.uncoverer import align_faces
 from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points
-from keras_uncover.ops.mesh import VERTICES, crop_transform, unwrap_texture, uv_map
+from keras_uncover.ops.mesh import VERTICES, crop_transform
+from keras_uncover.ops.texture import unwrap_texture, uv_map
 from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps
 
 SIZE = 256

@@ -10,7 +10,8 @@ from keras import ops
 
 from keras_uncover.evaluation.ridge import Ridge
 from keras_uncover.ops.geometry import sample
-from keras_uncover.ops.mesh import mirror_points, texture_table, unwrap_texture
+from keras_uncover.ops.mesh import mirror_points
+from keras_uncover.ops.texture import texture_table, unwrap_texture
 from keras_uncover.swaps.synthesis import neutral_outside
 
 TARGET = ("copy", "mean_face", "mean_texture", "ridge", "ridge_landmarks", "nearest_face", "inpainting")

@@ -2,9 +2,16 @@
 
 from keras import ops
 
-from keras_uncover.ops.colour import Curve, apply_curve, match_line, oklab_to_rgb, rgb_to_oklab
+from keras_uncover.ops.colour import (
+    Curve,
+    apply_curve,
+    match_line,
+    match_quantiles,
+    oklab_to_rgb,
+    rgb_to_oklab,
+    thin_out,
+)
 from keras_uncover.ops.geometry import fit_affine, pixel_grid, sample, transform_points
-from keras_uncover.ops.histograms import match_quantiles, thin_out
 from keras_uncover.swaps.families import AFFINE, SELF
 from keras_uncover.swaps.steps import as_is, between
 

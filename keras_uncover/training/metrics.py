@@ -5,7 +5,8 @@ import math
 import keras
 from keras import ops
 
-from keras_uncover.training.losses import AXES, split_weight, ssim_map, weigh_windows
+from keras_uncover.ops.ssim import ssim_map, weigh_windows
+from keras_uncover.training.losses import AXES, split_weight
 
 
 class MaskedMean(keras.metrics.Metric):

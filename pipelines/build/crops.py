@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uncover.ops.geometry import invert_transform, transform_points
-from keras_uncover.ops.mesh import crop_transform, uv_map
+from keras_uncover.ops.mesh import crop_transform
+from keras_uncover.ops.texture import uv_map
 
 
 @functools.cache

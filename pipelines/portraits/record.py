@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from keras_uncover.images.decode import decode_image
 from keras_uncover.ops.geometry import cut_crops
-from keras_uncover.ops.mesh import VERTICES, unwrap_texture
+from keras_uncover.ops.mesh import VERTICES
+from keras_uncover.ops.texture import unwrap_texture
 from pipelines.build.buckets import read_picture
 from pipelines.build.crops import compile_rasteriser, place_in_crop, to_integers
 from pipelines.build.pictures import hash_pixels

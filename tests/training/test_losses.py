@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_uncover.models.config import ModelConfig
 from keras_uncover.models.reconstructor import build_reconstructor
+from keras_uncover.ops.ssim import ssim_map, weigh_windows, window_matrix
 from keras_uncover.training.losses import (
     RECONSTRUCTOR_WEIGHTS,
     MaskLoss,
@@ -16,9 +17,6 @@ from keras_uncover.training.losses import (
     classifier_losses,
     reconstructor_losses,
     split_weight,
-    ssim_map,
-    weigh_windows,
-    window_matrix,
 )
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_uncover.training.losses import ssim_map
+from keras_uncover.ops.ssim import ssim_map
 from keras_uncover.training.metrics import (
     MaskIoU,
     RegionError,
