@@ -14,13 +14,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_uncover.models.build import build_model
 from keras_uncover.models.config import model_config
 from keras_uncover.models.face_geometry import RANK, TEXTURE
 from keras_uncover.models.shape_layers import face_pixels
 from keras_uncover.ops.geometry import fit_affine, transform_points
 from keras_uncover.ops.mesh import mirror_points
 from keras_uncover.ops.shapes import describe_shapes
-from keras_uncover.presets import build_model
 from keras_uncover.presets.weights import FACE_MESH_ANSWER, save_preset
 from keras_uncover.training.setup import run_config, start_from
 from pipelines.fixed_swaps import fixed_swaps, read_people

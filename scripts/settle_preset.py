@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from keras_uncover.faces.identity import Judge, distance
-from keras_uncover.presets import build_from_folder
+from keras_uncover.models.build import build_from_folder
 from keras_uncover.presets.weights import save_preset
 from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people
 

@@ -1,7 +1,6 @@
 """A preset's calibration: the layer that applies it, the error rates that go with each verdict, and its writing."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_uncover.evaluation import calibration as fitting
@@ -9,10 +8,8 @@ from keras_uncover.evaluation import ranking
 from keras_uncover.inference.answers import describe_rates
 from keras_uncover.inference.scores import count_scores
 from keras_uncover.presets import preset_folder
-from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, read_manifest, save_config
-
-ENTRIES = ("threshold", "band", "calibration", "measured")  # of a configuration, that calibrating writes
-AGAIN = "Run evaluate_keras.py with --calibrate on this preset again."
+from keras_uncover.presets.schema import uncalibrated
+from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config
 
 
 class ScaleScore(keras.layers.Layer):
@@ -43,50 +40,6 @@ def calibrate_model(model, config):
         return model
     layer = ScaleScore(calibration["temperature"], calibration["bias"], dtype="float32", name="calibrated_p_fake")
     return keras.Model(model.input, {**model.output, "p_fake": layer(model.output["p_fake"])}, name=model.name)
-
-
-def uncalibrated(config):
-    """The configuration without what a calibration wrote; new weights need a new one."""
-    return {**{key: value for key, value in config.items() if key not in ENTRIES}, "threshold": None}
-
-
-def check_calibration(config, weights_sha256):
-    """Refuse a calibration that is not of these weights, or rates that are not of this threshold.
-
-    Args:
-        config: as ``config.json`` holds it.
-        weights_sha256: hash of the weights file beside it.
-
-    Raises:
-        WeightsError: as said, or a number is not what it should be.
-    """
-    calibration, measured = config.get("calibration"), config.get("measured")
-    threshold, band = config.get("threshold"), config.get("band")
-    if calibration is None:
-        for name in ("threshold", "band", "measured"):
-            if config.get(name) is not None:
-                raise WeightsError(f"A {name} must come with its calibration.", f"{name} {config[name]!r:.80}", AGAIN)
-        return
-    for name, entry in (("calibration", calibration), ("measured error rates", measured)):
-        if entry is not None and entry.get("weights_sha256") != weights_sha256:
-            raise WeightsError(
-                f"The {name} must be of the weights beside it ({weights_sha256[:12]}...).",
-                f"one of {str(entry.get('weights_sha256'))[:12]}...", AGAIN,
-            )
-    if measured is not None and (measured.get("threshold"), measured.get("band")) != (threshold, band):
-        raise WeightsError(
-            f"Measured error rates must be of the preset's threshold and band, {threshold} and {band}.",
-            f"{measured.get('threshold')} and {measured.get('band')}", AGAIN,
-        )
-    low, high = (threshold, threshold) if band is None else band
-    numbers = [calibration.get("temperature"), calibration.get("bias"), threshold, low, high]
-    sound = all(isinstance(x, (int, float)) and np.isfinite(x) for x in numbers)
-    if not (sound and numbers[0] > 0 and 0 <= low <= high == threshold <= 1):
-        raise WeightsError(
-            "A calibration must have a temperature above 0, a bias, a threshold in [0, 1], and no band or one that "
-            "ends at it.",
-            f"temperature, bias, threshold, low, high = {numbers}", AGAIN,
-        )
 
 
 def error_rates(config):

@@ -13,9 +13,10 @@ from keras_uncover.inference.answers import FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
 from keras_uncover.inference.wording import SWAPS_ONLY
+from keras_uncover.models.build import build_from_folder
 from keras_uncover.ops.geometry import cut_crops, invert_transform, transform_points
 from keras_uncover.ops.mesh import crop_transform
-from keras_uncover.presets import build_from_folder, preset_folder
+from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
 
 UNCALIBRATED = (

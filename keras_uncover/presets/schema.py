@@ -8,6 +8,8 @@ import math
 
 from keras_uncover.presets.weights import WeightsError
 
+ENTRIES = ("threshold", "band", "calibration", "measured")  # of a configuration, that calibrating writes
+AGAIN = "Run evaluate_keras.py with --calibrate on this preset again."
 LARGEST = 4096  # of a number in ``arch``: channels, pixels, blocks
 LONGEST = 16  # values of a list there
 RATES = ("false_alarm", "miss", "uncertain_genuine", "uncertain_fake")
@@ -107,3 +109,46 @@ def refuse(place, rule, received, folder):
         f"In a preset's config.json, {place} must be {rule}.", f"{received!r:.80} in {folder}",
         "Copy the preset folder again from where it was published, or calibrate or train it again.",
     )
+
+
+def uncalibrated(config):
+    """The configuration without what a calibration wrote; new weights need a new one."""
+    return {**{key: value for key, value in config.items() if key not in ENTRIES}, "threshold": None}
+
+
+def check_calibration(config, weights_sha256):
+    """Refuse a calibration that is not of these weights, or rates that are not of this threshold.
+
+    Args:
+        config: as ``config.json`` holds it.
+        weights_sha256: hash of the weights file beside it.
+
+    Raises:
+        WeightsError: as said, or a number is not what it should be.
+    """
+    calibration, measured = config.get("calibration"), config.get("measured")
+    threshold, band = config.get("threshold"), config.get("band")
+    if calibration is None:
+        for name in ("threshold", "band", "measured"):
+            if config.get(name) is not None:
+                raise WeightsError(f"A {name} must come with its calibration.", f"{name} {config[name]!r:.80}", AGAIN)
+        return
+    for name, entry in (("calibration", calibration), ("measured error rates", measured)):
+        if entry is not None and entry.get("weights_sha256") != weights_sha256:
+            raise WeightsError(
+                f"The {name} must be of the weights beside it ({weights_sha256[:12]}...).",
+                f"one of {str(entry.get('weights_sha256'))[:12]}...", AGAIN,
+            )
+    if measured is not None and (measured.get("threshold"), measured.get("band")) != (threshold, band):
+        raise WeightsError(
+            f"Measured error rates must be of the preset's threshold and band, {threshold} and {band}.",
+            f"{measured.get('threshold')} and {measured.get('band')}", AGAIN,
+        )
+    low, high = (threshold, threshold) if band is None else band
+    numbers = [calibration.get("temperature"), calibration.get("bias"), threshold, low, high]
+    if not (all(map(number, numbers)) and numbers[0] > 0 and 0 <= low <= high == threshold <= 1):
+        raise WeightsError(
+            "A calibration must have a temperature above 0, a bias, a threshold in [0, 1], and no band or one that "
+            "ends at it.",
+            f"temperature, bias, threshold, low, high = {numbers}", AGAIN,
+        )

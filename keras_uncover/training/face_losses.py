@@ -165,7 +165,7 @@ class PerceptualLoss(FeatureLoss):
 
 
 def load_face_losses(identity=None, perceptual=None, identity_weight=1.0, every=FACES_EVERY):
-    """Pairs of weight and loss for ``losses.reconstructor_losses``.
+    """Pairs of weight and loss for ``losses.task_losses``.
 
     Args:
         identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.

@@ -2,6 +2,13 @@
 
 Truths that need weights a pixel carry them as their last channel: ``target`` the mask, ``donor`` the donor's hull,
 ``flow`` whether the place is known.
+
+How to add a loss:
+
+1. write a ``keras.losses.Loss`` whose ``call(y_true, y_pred)`` returns float32 ``(batch,)``, here or, where it needs a
+   network of its own, in ``face_losses.py``;
+2. add to ``LOSSES`` a function of ``(name, faces)`` that makes it, or give it as a term to ``WeightedSum``;
+3. name it for an output in ``TASKS`` of ``models/build.py``, where its weight stands, too.
 """
 
 import keras
@@ -100,27 +107,34 @@ class WeightedSum(keras.losses.Loss):
         return cls(**config)
 
 
-def classifier_losses():
-    """Losses of the classifier by output."""
-    return {"p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02)}
+def verdict_loss(name, faces=()):
+    """Cross-entropy of ``p_fake``."""
+    return keras.losses.BinaryCrossentropy(label_smoothing=0.02, name=name)
 
 
-def reconstructor_losses(faces=()):
-    """Losses of the reconstructor by output.
+def mask_loss(name, faces=()):
+    return MaskLoss(name=name)
+
+
+def face_loss(name, faces=()):
+    """L1 and SSIM of a recovered face, and what is given as ``faces``: pairs of weight and loss."""
+    return WeightedSum([(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM()), *faces], name=name)
+
+
+def inside_loss(name, faces=()):
+    """L1 inside the weight alone: for flows, and for the donor as it can be seen in the fake."""
+    return RegionL1(inside=1.0, name=name)
+
+
+LOSSES = {"verdict": verdict_loss, "mask": mask_loss, "face": face_loss, "flow": inside_loss, "seen": inside_loss}
+
+
+def task_losses(task, faces=()):
+    """The losses of a task by output.
 
     Args:
+        task: ``keras_uncover.models.build.Task``.
         faces: pairs of weight and loss on both recovered faces beside L1 and SSIM, such as those of
-            ``feature_losses.load_face_losses``.
+            ``face_losses.load_face_losses``.
     """
-    regions = [(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())]
-    return {
-        "p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02),
-        "mask": MaskLoss(),
-        "target": WeightedSum([*regions, *faces], name="target_loss"),
-        "donor": WeightedSum([*regions, *faces], name="donor_loss"),
-        "flow": RegionL1(inside=1.0, name="flow_loss"),
-        "seen": RegionL1(inside=1.0, name="seen_loss"),
-    }
-
-
-RECONSTRUCTOR_WEIGHTS = {"p_fake": 0.5, "mask": 1.0, "target": 2.0, "donor": 2.0, "flow": 10.0, "seen": 2.0}
+    return {output: LOSSES[loss](f"{output}_loss", faces) for output, loss in task.losses.items()}

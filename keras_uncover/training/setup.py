@@ -6,7 +6,8 @@ from pathlib import Path
 
 import keras
 
-from keras_uncover.presets import KINDS, build_from_folder, build_model
+from keras_uncover.models.build import build_from_folder, build_model
+from keras_uncover.presets import KINDS
 from keras_uncover.training.averages import ValidateAverages
 from keras_uncover.training.board import Board, has_tensorboard
 from keras_uncover.training.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
