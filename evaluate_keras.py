@@ -22,10 +22,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from keras_uncover.evaluation import cost as costs  # noqa: E402
 from keras_uncover.evaluation import report, scoring, tables
 from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
 from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.faces.identity import Judge  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.inference.scores import count_scores  # noqa: E402
 from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402

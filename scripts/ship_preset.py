@@ -21,7 +21,7 @@ import tensorflow_datasets as tfds  # noqa: E402
 
 from evaluate_keras import calibrate, evaluate  # noqa: E402
 from keras_uncover.evaluation import tables as report_text  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration  # noqa: E402
 from keras_uncover.inference.self_test import record_answers  # noqa: E402
 from keras_uncover.models.build import build_from_folder  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_uncover.evaluation import baselines, ranking
+from keras_uncover.evaluation import baselines, bootstrap, ranking
 from keras_uncover.evaluation.scoring import ANSWER, COPY, TRUTH, join_common
 from keras_uncover.evaluation.set_distances import FrechetDistance, KernelDistance
 
@@ -13,7 +13,7 @@ REGION = {"target": "mask", "donor": "face"}  # inside which pixels are compared
 
 def count_people(rows, kinds=None):
     """Bootstrap counts of rows, both roles drawn."""
-    return ranking.draw_people(rows["person"], rows["donor_person"], kinds)
+    return bootstrap.draw_people(rows["person"], rows["donor_person"], kinds)
 
 
 def detection(genuine, fakes):
@@ -27,7 +27,7 @@ def detection(genuine, fakes):
             drawn, kind = scores[rows], label[rows]
             return measure(drawn[kind == 0], drawn[kind == 1], *options)
 
-        return ranking.measure_with_interval(apart, counts)
+        return bootstrap.measure_with_interval(apart, counts)
 
     return {
         "auc": measured(ranking.auc),
@@ -44,7 +44,7 @@ def localisation(rows):
     if "iou" not in rows:
         return None
     counts = count_people(rows)
-    return {name: ranking.mean_with_interval(rows[name], counts) for name in ("iou", "pixel_auc")}
+    return {name: bootstrap.mean_with_interval(rows[name], counts) for name in ("iou", "pixel_auc")}
 
 
 def best_baseline(rows, role, measure="distance", highest=False):
@@ -70,11 +70,11 @@ def role_numbers(rows, role):
 def answer_numbers(rows, role, counts):
     """What a role's answers are worth, over the copy and over the best baseline."""
     def mean(measure, who=ANSWER):
-        return ranking.mean_with_interval(rows[f"{role}.{measure}.{who}"], counts)
+        return bootstrap.mean_with_interval(rows[f"{role}.{measure}.{who}"], counts)
 
     def ratio(measure, who):
         columns = (rows[f"{role}.{measure}.{name}"] for name in (ANSWER, who))
-        return ranking.ratio_with_interval(*columns, counts)
+        return bootstrap.ratio_with_interval(*columns, counts)
 
     best, ranked, copy = best_baseline(rows, role), best_baseline(rows, role, "rank1", highest=True), COPY[role]
     return {
@@ -106,10 +106,10 @@ def baseline_numbers(rows, role, name, counts):
     keys = {"distance": "distance", "rank1": "rank1", "l1": "l1"}
     keys |= {f"{measure}_{REGION[role]}": measure for measure in ("ssim", "psnr")}
     numbers = {
-        key: ranking.mean_with_interval(rows[f"{role}.{measure}.{name}"], counts) for key, measure in keys.items()
+        key: bootstrap.mean_with_interval(rows[f"{role}.{measure}.{name}"], counts) for key, measure in keys.items()
     }
     columns = (rows[f"{role}.distance.{who}"] for who in (ANSWER, name))
-    return {**numbers, "ours_over_it": ranking.ratio_with_interval(*columns, counts), **sets_apart(rows, role, name)}
+    return {**numbers, "ours_over_it": bootstrap.ratio_with_interval(*columns, counts), **sets_apart(rows, role, name)}
 
 
 def one_minus(number):
@@ -138,7 +138,7 @@ def genuine_numbers(rows):
     if "ssim" not in rows:
         return None
     counts = count_people(rows)
-    return {name: ranking.mean_with_interval(rows[name], counts) for name in ("ssim", "mask_area")}
+    return {name: bootstrap.mean_with_interval(rows[name], counts) for name in ("ssim", "mask_area")}
 
 
 def family_numbers(genuine, rows):
@@ -158,7 +158,7 @@ def condition_numbers(genuine, rows):
     numbers = {"detection": detection(genuine, rows), "localisation": localisation(rows), "target": None}
     if "target.l1.copy" in rows:
         columns = (rows[f"target.l1.{who}"] for who in (ANSWER, "copy"))
-        ratio = ranking.ratio_with_interval(*columns, count_people(rows))
+        ratio = bootstrap.ratio_with_interval(*columns, count_people(rows))
         numbers["target"] = {"l1_closed": one_minus(ratio)}
     return numbers
 
@@ -176,4 +176,4 @@ def reswap_numbers(rows):
     def area(drawn):
         return ranking.auc(residual[drawn][label[drawn] == 0], residual[drawn][label[drawn] == 1])
 
-    return {"auc": ranking.measure_with_interval(area, counts), "no_face": missing}
+    return {"auc": bootstrap.measure_with_interval(area, counts), "no_face": missing}
