@@ -1,4 +1,4 @@
-"""From rows of an evaluation to its report: every number with its interval over people, every role with its baselines."""
+"""From rows of an evaluation to its report: numbers with their intervals over people, roles with their baselines."""
 
 import numpy as np
 
@@ -8,7 +8,18 @@ from keras_uncover.evaluation.set_distances import FrechetDistance, KernelDistan
 
 FEATURES = "dlib_resnet"  # the judge's network, through which sets of pictures are compared
 BASELINES = {"target": baselines.TARGET, "donor": baselines.DONOR}
-REGION = {"target": "mask", "donor": "face"}  # inside which pixels are compared
+# Names of a role's numbers that say over what, or inside which region. Tables and figures ask for them by these names.
+NAMES = {
+    "target": {
+        "distance": "distance_over_copy", "rank1": "rank1_copy", "role_swaps": "role_swaps_copy",
+        "own": "own_within_mark_copy", "others": "others_within_mark_copy", "ssim": "ssim_mask", "psnr": "psnr_mask",
+    },
+    "donor": {
+        "distance": "distance_over_masked_copy", "rank1": "rank1_masked_copy", "role_swaps": "role_swaps_masked_copy",
+        "own": "own_within_mark_masked_copy", "others": "others_within_mark_masked_copy",
+        "ssim": "ssim_face", "psnr": "psnr_face",
+    },
+}
 
 
 def count_people(rows, kinds=None):
@@ -77,24 +88,27 @@ def answer_numbers(rows, role, counts):
         return bootstrap.ratio_with_interval(*columns, counts)
 
     best, ranked, copy = best_baseline(rows, role), best_baseline(rows, role, "rank1", highest=True), COPY[role]
+    names = NAMES[role]
     return {
         "distance": mean("distance"),
-        f"distance_over_{copy}": ratio("distance", copy),
+        names["distance"]: ratio("distance", copy),
         "distance_over_best_baseline": ratio("distance", best),
         "best_baseline": best,
         "rank1": mean("rank1"),
-        f"rank1_{copy}": mean("rank1", copy),
+        names["rank1"]: mean("rank1", copy),
         "rank1_best_baseline": mean("rank1", ranked),
         "rank1_best_baseline_name": ranked,
-        **{f"{name}_mark": mean(name) for name in ("own_within", "others_within")},
-        **{f"{name}_mark_{copy}": mean(name, copy) for name in ("own_within", "others_within")},
+        "own_within_mark": mean("own_within"),
+        "others_within_mark": mean("others_within"),
+        names["own"]: mean("own_within", copy),
+        names["others"]: mean("others_within", copy),
         "l1": mean("l1"),
         "l1_closed": one_minus(ratio("l1", copy)),
-        f"ssim_{REGION[role]}": mean("ssim"),
-        f"psnr_{REGION[role]}": mean("psnr"),
+        names["ssim"]: mean("ssim"),
+        names["psnr"]: mean("psnr"),
         **sets_apart(rows, role, ANSWER),
         "role_swaps": mean("role_swap"),
-        f"role_swaps_{copy}": mean("role_swap", copy),
+        names["role_swaps"]: mean("role_swap", copy),
         "replications": mean("replication"),
     }
 
@@ -103,11 +117,12 @@ def baseline_numbers(rows, role, name, counts):
     """A baseline's numbers, and our distance over its own; None where it could not be had."""
     if f"{role}.distance.{name}" not in rows:
         return None
-    keys = {"distance": "distance", "rank1": "rank1", "l1": "l1"}
-    keys |= {f"{measure}_{REGION[role]}": measure for measure in ("ssim", "psnr")}
-    numbers = {
-        key: bootstrap.mean_with_interval(rows[f"{role}.{measure}.{name}"], counts) for key, measure in keys.items()
-    }
+
+    def mean(measure):
+        return bootstrap.mean_with_interval(rows[f"{role}.{measure}.{name}"], counts)
+
+    numbers = {"distance": mean("distance"), "rank1": mean("rank1"), "l1": mean("l1")}
+    numbers |= {NAMES[role]["ssim"]: mean("ssim"), NAMES[role]["psnr"]: mean("psnr")}
     columns = (rows[f"{role}.distance.{who}"] for who in (ANSWER, name))
     return {**numbers, "ours_over_it": bootstrap.ratio_with_interval(*columns, counts), **sets_apart(rows, role, name)}
 

@@ -9,6 +9,16 @@
 The first three cost the same and are drawn row by row. The last two cost more, so they get a fixed number of rows,
 rounded from their share: shapes stay static and nothing is worked out to be thrown away. *Which* rows they get is
 drawn, so that those whose genuine photo stands beside them in a batch are neither more nor less often among them.
+
+How to add a family:
+
+1. append its name to ``FAMILIES``, give it a number and a share, and name it in ``DRAWN`` unless it costs more;
+2. where it does not read the donor's texture through the target's uv map, say in ``SOURCES`` of ``pasting.py`` what it
+   reads;
+3. where its donor keeps its own shape, as in ``affine``, say so in ``donor_pixels`` and ``true_flow`` (``flows.py``);
+4. where it costs more, give it rows in ``draw_lots`` and its work in ``finish`` (``synthesis.py``).
+
+Numbers that were published rest on the order of the families and of the draws: append, never insert.
 """
 
 import collections
