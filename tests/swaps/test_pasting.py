@@ -49,9 +49,11 @@ def test_a_family_is_added_by_a_name_and_what_it_reads(monkeypatch):
     red = np.array([1, 0, 0], "float32")
     monkeypatch.setattr(families, "FAMILIES", (*families.FAMILIES, "red"))
     monkeypatch.setattr(families, "DRAWN", (*families.DRAWN, 5))
-    monkeypatch.setitem(
-        pasting.SOURCES, 5, lambda target, donor, draws: (0 * donor["texture"] + red, donor["hull"] * 0 + 1, target["uv"])
-    )
+
+    def read_red(target, donor, draws):
+        return 0 * donor["texture"] + red, 0 * donor["hull"] + 1, target["uv"]
+
+    monkeypatch.setitem(pasting.SOURCES, 5, read_red)
     records, draws = people(), np.full((3, PLAIN_DRAWS), 0.5, "float32")
     draws[:, 5 + SHAPE_DRAWS] = 0  # not recoloured
     made = make_swaps(records, donors(records), draws, {"red": 1.0}, plain=True)
