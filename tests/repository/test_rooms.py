@@ -290,7 +290,7 @@ def test_an_offence_is_reported(tmp_path, file, source, words):
     "file, source",
     [
         ("keras_uncover/ops/a.py", "import os, keras, numpy, cv2\nfrom . import b\nkeras.layers.Add()"),
-        ("keras_uncover/models/a.py", "from ..geometry import sample"),
+        ("keras_uncover/models/a.py", "from ..ops.geometry import sample\nfrom . import layers"),
         ("keras_uncover/inference/figures.py", "from matplotlib.figure import Figure"),
         ("keras_uncover/demo/app.py", "import gradio"),
         ("pipelines/a.py", "import tensorflow, pipelines.load\nfrom keras_uncover.faces.finder import FaceFinder"),
