@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from keras import ops
 
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.images.decode import decode_image, read_bytes
-from keras_uncover.inference.uncoverer import align_faces
 from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points
 from keras_uncover.ops.mesh import VERTICES, crop_transform
 from keras_uncover.ops.texture import unwrap_texture, uv_map
