@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras  # noqa: E402
 
-from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
+from keras_uncover.files import fingerprint_data  # noqa: E402
 from keras_uncover.models import config  # noqa: E402
 from keras_uncover.swaps.families import FAMILIES, leave_out  # noqa: E402
 from keras_uncover.training import compiling, run_folder, setup  # noqa: E402

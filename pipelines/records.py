@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_uncover.fingerprint import fingerprint_data
+from keras_uncover.files import fingerprint_data
 from pipelines.read import open_builder, read_records
 from pipelines.schema import is_bank, read_bank, stack_records
 from pipelines.stored import HeldRecords, StoredRecords

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from keras_uncover.files import force_to_disk, hash_file
+from keras_uncover.files import hash_file, new_folder
 
 CHECKPOINTS, STATE, NOTE = "checkpoints", "state.weights.h5", "checkpoint.json"
 
@@ -31,22 +31,13 @@ def save_checkpoint(model, folder, note):
     Raises:
         CheckpointError: the disk is full or cannot be written; the checkpoints before are as they were.
     """
-    final = name_checkpoint(folder, note["step"])
-    place, fresh = final.parent, final.with_name(f".{final.name}.partial")
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        model.save_weights(fresh / STATE)
-        text = json.dumps({"format": 1, **note, "sha256": hash_file(fresh / STATE)}, indent=2) + "\n"
-        (fresh / NOTE).write_text(text, "utf-8")
-        for path in (fresh / STATE, fresh / NOTE, fresh):
-            force_to_disk(path)
-        if final.exists():  # Only a damaged one that was passed over.
-            shutil.rmtree(final)
-        os.replace(fresh, final)
-        force_to_disk(place)
+        # The place is free, or holds a damaged checkpoint that was passed over.
+        with new_folder(name_checkpoint(folder, note["step"]), durable=True) as fresh:
+            model.save_weights(fresh / STATE)
+            text = json.dumps({"format": 1, **note, "sha256": hash_file(fresh / STATE)}, indent=2) + "\n"
+            (fresh / NOTE).write_text(text, "utf-8")
     except (OSError, RuntimeError) as error:  # HDF5 reports what it cannot flush as the latter.
-        shutil.rmtree(fresh, ignore_errors=True)
         words = os.strerror(error.errno) if getattr(error, "errno", None) else error
         steps = [path.name for path in list_checkpoints(folder)]
         raise CheckpointError(

@@ -5,7 +5,6 @@ versions, the state of the code and the machine.
 """
 
 import contextlib
-import fcntl
 import json
 import math
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_uncover.files import write_whole
+from keras_uncover.files import lock, write_whole
 from keras_uncover.training.environment import describe_environment
 
 NOTE, LOCK = "run.json", ".lock"
@@ -60,8 +59,7 @@ def compare_settings(folder, settings, data):
 
 @contextlib.contextmanager
 def open_run(folder, settings, data, resume=False):
-    """Make the folder of a new run, or check that of one that goes on, and
-    note the start.
+    """Make the folder of a new run, or check that of one that goes on, and note the start.
 
     Args:
         folder: path.
@@ -77,7 +75,7 @@ def open_run(folder, settings, data, resume=False):
     folder = Path(folder)
     if resume:
         compare_settings(folder, settings, data)
-    elif any((folder / name).exists() for name in (NOTE, "arguments.json")):
+    elif (folder / NOTE).exists():
         raise RunError(
             f"A run folder must be new; {folder} holds a run already. Go on with it by --resume, or choose another "
             "name."
@@ -106,9 +104,9 @@ def hold_folder(folder):
     Raises:
         RunError: another process holds it.
     """
-    with open(Path(folder) / LOCK, "a", encoding="utf-8") as file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(lock(Path(folder) / LOCK))
         except BlockingIOError:
             raise RunError(
                 f"A run is written by one process; another one is training in {folder}. Wait for its end."

@@ -74,11 +74,10 @@ LEFT_BY_BUILDS = ("build", "dist")
 # Which rooms of the library a room may import. Root modules are rooms of one file; ``__init__`` is the public front.
 INNER = {
     "ops": (),
-    "presets": (),
     "files": (),
+    "presets": ("files",),
     "process": (),
     "cache": (),
-    "fingerprint": (),
     "terminal": (),
     "images": ("files", "terminal"),
     "models": ("ops", "presets"),

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_uncover.fingerprint import fingerprint_data
+from keras_uncover.files import fingerprint_data
 from keras_uncover.training import compiling, run_folder
 from keras_uncover.training.averages import averaged, pair_averages
 from keras_uncover.training.checkpoints import (
