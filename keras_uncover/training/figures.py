@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from keras_uncover.training.history import HISTORY
+from keras_uncover.training.run_folder import HISTORY
 
 PANEL = (3.6, 2.6)  # inches
 COLUMNS = 3

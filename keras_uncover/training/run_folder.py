@@ -1,21 +1,29 @@
 """The folder of a run: whose configuration it belongs to, that it can be written, and that nobody else writes it.
 
 ``RUN/run.json`` holds the settings that decide the result, the fingerprints of the data, and for every start the
-versions, the state of the code and the machine.
+versions, the state of the code and the machine. ``RUN/history.csv`` has a row an epoch, through every stop and start.
 """
 
 import contextlib
+import csv
+import datetime
+import io
 import json
 import math
+import os
+import platform
 import shutil
+import subprocess
+from importlib import metadata
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from keras_uncover.files import lock, write_whole
-from keras_uncover.training.environment import describe_environment
 
-NOTE, LOCK = "run.json", ".lock"
+NOTE, LOCK, HISTORY = "run.json", ".lock", "history.csv"
+PACKAGES = ("keras-uncover", "keras", "tensorflow", "jax", "jaxlib", "numpy", "h5py", "tensorflow-datasets")
 # What may change when a run goes on: where things lie, how they are computed to the same end, what is kept.
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
@@ -143,3 +151,61 @@ def check_room(folder, model, keep):
 def count_bytes(variable):
     """Bytes of a Keras variable."""
     return math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
+
+
+def package_versions():
+    """Versions of what is installed of ``PACKAGES``."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def git_state():
+    """Commit of the checkout that the code was loaded from, and whether it was changed; None where there is none."""
+
+    def ask(*words):
+        run = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20)
+        return run.stdout.strip() if run.returncode == 0 else None
+
+    try:
+        commit = ask("rev-parse", "HEAD")
+        return None if commit is None else {"commit": commit, "changed": bool(ask("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def describe_environment():
+    """What a run notes at every start: dict for JSON."""
+    return {
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "backend": keras.backend.backend(),
+        "precision": keras.config.dtype_policy().name,
+        "python": platform.python_version(),
+        "versions": package_versions(),
+        "git": git_state(),
+        "machine": {
+            "system": platform.platform(), "cores": os.cpu_count(), "devices": keras.distribution.list_devices(),
+        },
+    }
+
+
+def cut_history(folder, epochs):
+    """Drop the rows of a history after so many epochs, and a last row that was cut off: they are trained again."""
+    path = Path(folder) / HISTORY
+    if not path.exists():
+        return
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
+    kept = [row for row in rows if None not in row.values() and int(row["epoch"]) < epochs]
+    if not kept:
+        os.remove(path)
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(kept)
+    write_whole(path, text.getvalue())

@@ -1,15 +1,16 @@
 """What a run leaves on the disk after every epoch: its network, its best one, its history, and the checkpoint."""
 
+import contextlib
 import math
 import sys
 import time
 from pathlib import Path
 
 import keras
+from keras import ops
 
 from keras_uncover.presets import RUN_MODEL
 from keras_uncover.presets.weights import save_preset
-from keras_uncover.training.averages import averaged
 from keras_uncover.training.checkpoints import prune_checkpoints, save_checkpoint
 
 RUN_BEST = "best"
@@ -90,3 +91,48 @@ def format_time(seconds):
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def pair_averages(optimizer):
+    """Pairs of a trainable weight and its average. A loss-scaling optimizer hides the one that keeps them."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return list(zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True))
+
+
+def put_averages(model):
+    """Lay the averages into the weights; returns what was there, for ``put_back``."""
+    raw = []
+    for weight, average in pair_averages(model.optimizer):
+        raw.append(ops.convert_to_numpy(weight))
+        weight.assign(ops.convert_to_numpy(average))
+    return raw
+
+
+def put_back(model, raw):
+    """The weights as they were before ``put_averages``, to the bit."""
+    for (weight, _), value in zip(pair_averages(model.optimizer), raw, strict=True):
+        weight.assign(value)
+
+
+@contextlib.contextmanager
+def averaged(model):
+    """Within the block the model's weights are their averages."""
+    raw = put_averages(model)
+    try:
+        yield model
+    finally:
+        put_back(model, raw)
+
+
+class ValidateAverages(keras.callbacks.Callback):
+    """Validation of the averaged weights, which are what a run saves.
+
+    ``keras.callbacks.SwapEMAWeights`` exchanges the two by adding and subtracting on TensorFlow, which rounds: a run
+    that was stopped and went on would differ in the last bits from one that was not. This one puts back what was there.
+    """
+
+    def on_test_begin(self, logs=None):
+        self.raw = put_averages(self.model)
+
+    def on_test_end(self, logs=None):
+        put_back(self.model, self.raw)

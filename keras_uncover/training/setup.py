@@ -8,14 +8,11 @@ import keras
 
 from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.presets import KINDS
-from keras_uncover.training.averages import ValidateAverages
-from keras_uncover.training.board import Board, has_tensorboard
+from keras_uncover.training.callbacks import Board, DrawSamples, has_tensorboard
 from keras_uncover.training.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
-from keras_uncover.training.history import HISTORY, cut_history
-from keras_uncover.training.run_folder import RunError
+from keras_uncover.training.run_folder import HISTORY, RunError, cut_history
 from keras_uncover.training.safety import BrokenTraining, StopOnNaN
-from keras_uncover.training.samples import DrawSamples
-from keras_uncover.training.saving import SaveRun, TellRate
+from keras_uncover.training.saving import SaveRun, TellRate, ValidateAverages
 from keras_uncover.training.strategy import StrategyError
 
 __all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]

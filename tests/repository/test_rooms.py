@@ -51,7 +51,7 @@ ASIDE = Room(None, never=("benchmarks", "scripts", "tests"))
 ROOMS = {
     "keras_uncover": Room(
         ("keras", "numpy", "PIL", "cv2", "h5py", "keras_uncover"),
-        only_in={"matplotlib": "*figures.py", "gradio": "demo/app.py", "tensorboard": "training/board.py"},
+        only_in={"matplotlib": "*figures.py", "gradio": "demo/app.py", "tensorboard": "training/callbacks.py"},
     ),
     "pipelines": Room(
         ("tensorflow", "tensorflow_datasets", "etils", "tqdm", "numpy", "cv2", "keras", "keras_uncover", "pipelines"),
@@ -237,7 +237,7 @@ def test_the_rooms_of_the_library_are_those_on_disk_and_make_no_circle():
         ("keras_uncover/a.py", "import importlib\nimportlib.import_module('tensorflow')", "a.py:2: imports tensorflow"),
         ("keras_uncover/a.py", "__import__(name)", "imports ?"),
         ("keras_uncover/a.py", "import matplotlib.pyplot", "imports matplotlib.pyplot outside of *figures.py"),
-        ("keras_uncover/a.py", "import tensorboard", "imports tensorboard outside of training/board.py"),
+        ("keras_uncover/a.py", "import tensorboard", "imports tensorboard outside of training/callbacks.py"),
         ("keras_uncover/cli/main.py", "def main():\n    import gradio", "imports gradio outside of demo/app.py"),
         ("keras_uncover/a.py", "from pipelines import load", "imports pipelines.load"),
         ("keras_uncover/a.py", "import export.client", "imports export.client"),

@@ -12,7 +12,6 @@ import pytest
 
 from keras_uncover.files import fingerprint_data
 from keras_uncover.training import compiling, run_folder
-from keras_uncover.training.averages import averaged, pair_averages
 from keras_uncover.training.checkpoints import (
     NOTE,
     STATE,
@@ -23,8 +22,8 @@ from keras_uncover.training.checkpoints import (
     restore_checkpoint,
     save_checkpoint,
 )
-from keras_uncover.training.history import cut_history
-from keras_uncover.training.run_folder import RunError, check_room, hold_folder, open_run, read_settings
+from keras_uncover.training.run_folder import RunError, check_room, cut_history, hold_folder, open_run, read_settings
+from keras_uncover.training.saving import averaged, pair_averages
 
 SETTINGS = {"shards": "/data/shards", "batch_size": 16, "seed": 0, "strategy": "auto"}
 DATA = {"shards": "ab" * 32}

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from keras_uncover.cli import main
+from keras_uncover.training.callbacks import COLUMNS, DrawSamples, draw_grid
 from keras_uncover.training.figures import draw_history, read_history
-from keras_uncover.training.samples import COLUMNS, DrawSamples, draw_grid
 from keras_uncover.training.saving import TellRate, format_time
 
 HISTORY = """epoch,images_per_second,learning_rate,loss,p_fake_auc,val_loss,val_p_fake_auc
@@ -48,7 +48,7 @@ def test_tensorboard_reads_scalars_and_pictures_of_both_lines(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from keras_uncover.training.board import Board
+    from keras_uncover.training.callbacks import Board
 
     grid = draw_grid(*make_answers())
     board = Board(tmp_path)
