@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from loaded_script import load_script
 
 ROOT = Path(__file__).parents[2]
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -212,6 +213,19 @@ def find_offences(root):
 def test_every_file_keeps_to_its_room():
     assert len([path for path in python_files(ROOT) if path.parts[0] == "keras_uncover"]) > 5
     assert find_offences(ROOT) == []
+
+
+def test_the_page_of_the_architecture_is_what_the_imports_say(capsys):
+    script = load_script("scripts/write_architecture.py")
+    assert script.main(["--check"]) == 0, capsys.readouterr().err
+    with pytest.raises(ValueError, match="in a circle; received"):
+        script.find_levels({"a": ["b"], "b": ["a"], "c": []})
+
+
+def test_a_walk_enters_few_rooms_and_none_three_times():
+    for name, walk in load_script("scripts/write_architecture.py").WALKS.items():
+        rooms = walk.split(", ")
+        assert len(set(rooms)) <= 7 and all(rooms.count(room) <= 2 for room in rooms), name
 
 
 def test_the_rooms_of_the_library_are_those_on_disk_and_make_no_circle():
