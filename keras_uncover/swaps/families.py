@@ -7,7 +7,7 @@
 ``resynth``: ``mesh``, after which the whole crop passes through an autoencoder, and so does its genuine photo.
 
 The first three cost the same and are drawn row by row. The last two cost more, so they get a fixed number of rows,
-rounded from their share: shapes stay static and nothing is worked out to be thrown away. *Which* rows they get is
+rounded from their share: shapes stay static and nothing is computed to be thrown away. *Which* rows they get is
 drawn, so that those whose genuine photo stands beside them in a batch are neither more nor less often among them.
 
 How to add a family:
@@ -32,7 +32,7 @@ SHARES = {"mesh": 0.4, "affine": 0.15, "self": 0.15, "pyramid": 0.15, "resynth":
 DRAWN = (MESH, AFFINE, SELF)  # drawn row by row; the others have a fixed number of rows
 
 Cast = collections.namedtuple("Cast", "family rows")
-Cast.__doc__ = """Who is who in a batch.
+Cast.__doc__ = """The family of every row of a batch.
 
 family: int32 ``(batch,)``. rows: dict that holds ``PYRAMID`` and ``RESYNTH`` if any row is of that family: their row
 numbers, int32 ``(n,)``, ``n`` static, or None where all rows are.

@@ -95,7 +95,7 @@ def recolour(pixels, target, mask, family, draws, histogram=None, stage=as_is):
     Args:
         pixels, target: float32 ``(batch, size, size, 3)`` in [0, 1].
         mask: float32 ``(batch, size, size, 1)``, where colours are compared.
-        family: int32 ``(batch,)``; ``self`` is never matched, but changed the more by its gain.
+        family: int32 ``(batch,)``; ``self`` is never matched, but its gain varies more.
         draws: float32 ``(batch, COLOUR_DRAWS)``: whether, and the gain.
         histogram: float32 ``(batch,)``, uniform: the lower half of what is matched is matched by histogram, the rest
             by mean and deviation; None for all by mean and deviation, taken over all pixels.
