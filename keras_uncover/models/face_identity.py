@@ -11,7 +11,7 @@ is A. Savchenko's (HSE face recognition), trained on VGGFace2, after A. Howard e
 import keras
 from keras import layers
 
-from keras_uncover.models.face_detector import AddShortcut
+from keras_uncover.models.layers import AddShortcut
 
 RESNET_SIZE = 150
 RESNET_MEANS = (122.782, 117.001, 104.298)  # RGB, 0 .. 255

@@ -7,7 +7,7 @@ Source: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular V
 import keras
 from keras import layers, ops
 
-from keras_uncover.models.face_detector import AddShortcut
+from keras_uncover.models.layers import AddShortcut
 from keras_uncover.ops.filters import filter_channels
 
 SIZE = 256
