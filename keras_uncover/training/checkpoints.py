@@ -95,7 +95,7 @@ def find_checkpoint(folder):
 
 
 def restore_checkpoint(model, folder, step):
-    """Lay the checkpoint of a step into a compiled model whose optimizer is built."""
+    """Load the checkpoint of a step into a compiled model whose optimizer is built."""
     path = name_checkpoint(folder, step)
     try:
         model.load_weights(path / STATE)

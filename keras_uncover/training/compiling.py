@@ -64,14 +64,22 @@ def read_weights(words, task):
 
 
 def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
-    """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
-    steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
-    its gradient, even where that is a rounding's.
+    """Compile a network for a task: AdamW, linear warm-up from 0, cosine decay, and an average of the weights over
+    about the last tenth of the steps, at most 1,000.
 
-    The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
-    ``losses.task_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to
-    ``compile``, such as ``jit_compile`` and ``steps_per_execution``. Gradients are not clipped: Keras clips before
-    replicas are added up, so that the result would depend on their number.
+    The first step has the rate 0 and only makes AdamW's moments: else it would move every weight by the sign of its
+    gradient, even where that is a rounding error. Gradients are not clipped: Keras clips before the gradients of
+    replicas are summed, so the result would depend on their number. Metrics are weighted ones, as only those are told
+    which examples have a donor.
+
+    Args:
+        model: built by ``build_model``.
+        task: a name of ``TASKS``.
+        steps: of the whole training.
+        learning_rate: the highest.
+        faces: as for ``losses.task_losses``.
+        weights: of the losses by output, those of the task if None.
+        how: passed on to ``compile``, such as ``jit_compile`` and ``steps_per_execution``.
     """
     schedule = WarmCosine(learning_rate, steps, min(300, steps // 10))
     momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
@@ -86,8 +94,8 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
 
 
 def prepare_state(model, batch=None):
-    """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known; with a batch
-    those of losses and metrics, too.
+    """Make the optimizer's variables, so that a checkpoint can be loaded and their size is known; with a batch, those
+    of losses and metrics, too.
 
     TensorFlow traces a step a second time if the first trace made variables, which takes as long again.
     """

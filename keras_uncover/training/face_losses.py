@@ -108,8 +108,8 @@ class FeatureLoss(keras.losses.Loss, abc.ABC):
             TypeError: always; ``Model.save`` of a model that was compiled with it ends so. Runs save weights alone.
         """
         raise TypeError(
-            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's weights, "
-            "and compile anew after loading."
+            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's "
+            "weights, and compile anew after loading."
         )
 
 

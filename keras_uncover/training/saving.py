@@ -100,7 +100,7 @@ def pair_averages(optimizer):
 
 
 def put_averages(model):
-    """Lay the averages into the weights; returns what was there, for ``put_back``."""
+    """Assign the averages to the weights; returns the weights' own values, for ``put_back``."""
     raw = []
     for weight, average in pair_averages(model.optimizer):
         raw.append(ops.convert_to_numpy(weight))
@@ -109,7 +109,7 @@ def put_averages(model):
 
 
 def put_back(model, raw):
-    """The weights as they were before ``put_averages``, to the bit."""
+    """Assign the values that ``put_averages`` returned: the weights are as before, to the bit."""
     for (weight, _), value in zip(pair_averages(model.optimizer), raw, strict=True):
         weight.assign(value)
 

@@ -71,7 +71,7 @@ def named_layers(model, prefix=""):
 
 
 def start_from(model, folder):
-    """Carry over from a trained network what both have: encoder and verdict always, decoders where it has them.
+    """Copy the weights of the layers that both networks have: encoder and verdict always, decoders if there are any.
 
     Raises:
         ValueError: the encoders or verdicts have other sizes.
@@ -138,7 +138,7 @@ def find_note(folder):
 
 
 def resume_state(model, folder, note):
-    """Lay the checkpoint that ``find_note`` found into a compiled model."""
+    """Load the checkpoint that ``find_note`` found into a compiled model."""
     if note["step"] == 0:
         return
     restore_checkpoint(model, folder, note["step"])
