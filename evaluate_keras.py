@@ -14,28 +14,15 @@ people in both roles.
 import argparse
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import DamagedData, DataError, end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_uncover.evaluation import cost as costs  # noqa: E402
-from keras_uncover.evaluation import report, scoring, tables
-from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
-from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
-from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
-from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
-from keras_uncover.faces.identity import Judge  # noqa: E402
-from keras_uncover.inference.scores import count_scores  # noqa: E402
-from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
-from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
-from keras_uncover.presets.weights import WeightsError  # noqa: E402
-from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
-from keras_uncover.terminal import Progress  # noqa: E402
-from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
-
-LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
-STRENGTHS = (0.75, 0.5)
 
 
 def parse_arguments(arguments=None):
@@ -52,6 +39,29 @@ def parse_arguments(arguments=None):
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
     return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+from keras_uncover.evaluation import cost as costs  # noqa: E402
+from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
+from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
+from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
+from keras_uncover.faces.identity import Judge  # noqa: E402
+from keras_uncover.inference.scores import count_scores  # noqa: E402
+from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
+from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
+from keras_uncover.presets.weights import WeightsError  # noqa: E402
+from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
+from keras_uncover.terminal import Progress  # noqa: E402
+from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+
+LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
+STRENGTHS = (0.75, 0.5)
 
 
 @dataclass
@@ -95,7 +105,7 @@ class Setting:
 def prepare(model, shards, split, pairs, seed, calibrated=True):
     """Load the model and the people; say what is missing."""
     uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
-    setting = Setting(uncoverer, read_sized(shards, split, uncoverer.size), seed, pairs)
+    setting = Setting(uncoverer, read_people(shards, split, size=uncoverer.size), seed, pairs)
     try:
         setting.resynthesise = load_autoencoder()
     except WeightsError as error:
@@ -103,23 +113,14 @@ def prepare(model, shards, split, pairs, seed, calibrated=True):
     return setting
 
 
-def read_sized(shards, split, size):
-    """The people of a split, whose crops must have the side that the model takes."""
-    people = read_people(shards, split)
-    if people["crop"].shape[1] != size:
-        raise ValueError(
-            f"Shards must hold crops of the model's side, {size} px; {shards} holds {people['crop'].shape[1]} px. Build "
-            f"others: python -m pipelines.portraits PHOTOS SHARDS --size {size}."
-        )
-    return people
-
-
 def make_bench(setting, train):
     """Judge, gallery, and what the baselines learn from training people."""
     judge, faces = Judge.from_preset("judge"), None
     try:
-        faces = TrainFaces(read_sized(train, "train", setting.uncoverer.size), setting.seed)
-    except ValueError as error:
+        faces = TrainFaces(read_people(train, "train", size=setting.uncoverer.size), setting.seed)
+    except DamagedData:
+        raise
+    except DataError as error:
         setting.progress.warn(f"the baselines {', '.join(TRAINED)} are null: {error}")
     setting.progress.say("judge, gallery and baselines: ready")
     return scoring.Bench(judge, Gallery(setting.people, judge, setting.seed), faces)
@@ -142,7 +143,7 @@ def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
     setting = prepare(model, shards, "validation", pairs, seed, calibrated=False)
     rows = {"validation": detection_rows(setting)}
     if split != "validation":
-        setting.people = read_sized(shards, split, setting.uncoverer.size)
+        setting.people = read_people(shards, split, size=setting.uncoverer.size)
         rows[split] = detection_rows(setting)
     return write_calibration(
         model, rate, rows, shards=Path(shards).resolve().name, seed=seed, families=setting.mixed
@@ -249,6 +250,7 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = vars(parse_arguments(arguments))
     path, rate = options.pop("json"), options.pop("calibrate")
     if rate is None:
@@ -264,4 +266,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("evaluate_keras.py", main))

@@ -16,22 +16,22 @@ docs/training.md tells more.
 import argparse
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
+from keras_uncover.cli.common import whole
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import end_in_words
+from keras_uncover.swaps.family_names import FAMILIES
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras  # noqa: E402
-
-from keras_uncover.files import fingerprint_data  # noqa: E402
-from keras_uncover.models import config  # noqa: E402
-from keras_uncover.swaps.families import FAMILIES, leave_out  # noqa: E402
-from keras_uncover.training import compiling, run_folder, setup  # noqa: E402
-from keras_uncover.training import strategy as strategies
-from keras_uncover.training.face_losses import load_face_losses  # noqa: E402
+COUNT = whole(1, 10**9)  # a type of argparse
 
 
-def parse_arguments(arguments=None):
+def make_parser():
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", help="folder of TFRecord shards, or a bank")
     parser.add_argument("run", help="new folder for the run")
@@ -45,22 +45,18 @@ def parse_arguments(arguments=None):
     add_data(parser)
     add_losses(parser)
     add_machine(parser)
-    options = parser.parse_args(arguments)
-    if options.resume:
-        parser.set_defaults(**run_folder.read_settings(options.run))
-        options = parser.parse_args(arguments)
-    return options
+    return parser
 
 
 def add_length(parser):
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--steps", type=int, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
-    length.add_argument("--epochs", type=int, help="epochs, instead of steps")
-    parser.add_argument("--steps-per-epoch", type=int, default=500,
+    length.add_argument("--steps", type=COUNT, default=6000, help="steps, rounded up to whole epochs (%(default)s)")
+    length.add_argument("--epochs", type=COUNT, help="epochs, instead of steps")
+    parser.add_argument("--steps-per-epoch", type=COUNT, default=500,
                         help="steps between validations and checkpoints (%(default)s)")
-    parser.add_argument("--batch-size", type=int, default=16, help="examples a step, over all replicas (%(default)s)")
+    parser.add_argument("--batch-size", type=COUNT, default=16, help="examples a step, over all replicas (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak of the schedule (%(default)s)")
-    parser.add_argument("--keep", type=int, default=3,
+    parser.add_argument("--keep", type=COUNT, default=3,
                         help="newest checkpoints that stay, beside the best (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -77,7 +73,7 @@ def add_data(parser):
     parser.add_argument("--cache", default="memory", metavar="memory|none|PATH",
                         help="hold decoded records in memory, decode each every time, or unpack them into files "
                         "(%(default)s)")
-    parser.add_argument("--parts", type=int,
+    parser.add_argument("--parts", type=COUNT,
                         help="parts of a batch, donors apart; hosts share them (default: one a host)")
 
 
@@ -99,11 +95,37 @@ def add_machine(parser):
     parser.add_argument("--precision", choices=("float32", "mixed_bfloat16", "mixed_float16"), default="float32")
     parser.add_argument("--xla", choices=("auto", "on", "off"), default="auto",
                         help="compile the step (%(default)s: as Keras does)")
-    parser.add_argument("--steps-per-execution", type=int, default=1, help="steps handed over at once (%(default)s)")
+    parser.add_argument("--steps-per-execution", type=COUNT, default=1, help="steps handed over at once (%(default)s)")
     parser.add_argument("--deterministic", action="store_true",
                         help="the same weights every time, on one device to the bit")
     parser.add_argument("--hosts", metavar="ADDRESS:PORT,...", help="addresses of all hosts, the first leads (JAX)")
     parser.add_argument("--host", type=int, help="which of them this one is, from 0 (JAX)")
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    make_parser().parse_args()  # Answers --help, or refuses the command line, before Keras is loaded.
+
+import keras  # noqa: E402
+
+from keras_uncover.files import fingerprint_data  # noqa: E402
+from keras_uncover.models import config  # noqa: E402
+from keras_uncover.swaps.families import leave_out  # noqa: E402
+from keras_uncover.training import compiling, run_folder, setup  # noqa: E402
+from keras_uncover.training import strategy as strategies  # noqa: E402
+from keras_uncover.training.face_losses import load_face_losses  # noqa: E402
+from pipelines.checks import check_data  # noqa: E402
+from pipelines.damage import damage_named  # noqa: E402
+
+
+def parse_arguments(arguments=None):
+    """The options; those of a run that goes on are its own."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.resume:
+        parser.set_defaults(**run_folder.read_settings(options.run))
+        options = parser.parse_args(arguments)
+    return options
 
 
 def choose_strategy(options):
@@ -205,6 +227,7 @@ def train(model, options, plan, note, data, folder):
 
 
 def main(arguments=None):
+    open_closed_streams()
     options = parse_arguments(arguments)
     plan = setup.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,
@@ -214,28 +237,27 @@ def main(arguments=None):
     strategies.check_parts(options)
     scope, replicas = choose_strategy(options)
     strategies.check_replicas(options, replicas)
-    data = {name: getattr(options, name) for name in ("shards", "swap_pairs")}
-    prints = {name: fingerprint_data(path) for name, path in data.items() if path}
     note = setup.find_note(options.run) if options.resume else setup.BEGINNING
+    check_data(options.shards, options.swap_pairs, options.mix, config.model_config(options.preset).size)
     open_split = choose_data(options)
     data = open_split, open_split("train", note["step"]), open_split("validation")
+    places = {name: getattr(options, name) for name in ("shards", "swap_pairs")}
+    prints = {name: fingerprint_data(path) for name, path in places.items() if path}
     # Replicas and JAX make ready by themselves.
     plain = replicas == 1 and keras.backend.backend() == "tensorflow"
     with scope:
         model = build(options, plan, compiling.blank_batch(data[2]) if plain else None)
-    if options.host:  # The first host writes the run's folder.
-        with tempfile.TemporaryDirectory() as folder:
-            train(model, options, plan, note, data, Path(folder))
-        return
-    run_folder.check_room(options.run, model, plan.keep)
-    # Only now, so that a start that fails does not use the run's name up.
-    with run_folder.open_run(options.run, vars(options), prints, options.resume) as folder:
-        train(model, options, plan, note, data, folder)
+    with damage_named(*filter(None, places.values()), unpacked=options.cache):
+        if options.host:  # The first host writes the run's folder.
+            with tempfile.TemporaryDirectory() as folder:
+                train(model, options, plan, note, data, Path(folder))
+            return
+        run_folder.check_room(options.run, model, plan.keep)
+        # Only now, so that a start that fails does not use the run's name up.
+        with run_folder.open_run(options.run, vars(options), prints, options.resume) as folder:
+            train(model, options, plan, note, data, folder)
     print(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except setup.ERRORS as error:
-        raise SystemExit(f"train_keras.py: {error}") from None
+    sys.exit(end_in_words("train_keras.py", main))

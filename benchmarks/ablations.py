@@ -52,9 +52,8 @@ def parse_arguments(arguments=None):
     return parser.parse_args(arguments)
 
 
-def run_script(script, *arguments):
-    subprocess.run([sys.executable, str(ROOT / script), *map(str, arguments)], check=True, cwd=ROOT,
-                   env={**os.environ, "PYTHONPATH": str(ROOT)})
+def run_script(*words):
+    subprocess.run([sys.executable, *map(str, words)], check=True, cwd=ROOT)
 
 
 def train(variant, options):
@@ -69,7 +68,7 @@ def train(variant, options):
     else:
         detector, start = train("detect/whole", options), Path(options.runs) / "start"
         if name != "no_closed_form" and not start.exists():
-            run_script("scripts/fit_geometry.py", options.shards, start, "--preset", "tiny", "--init", detector)
+            run_script("-m", "scripts.fit_geometry", options.shards, start, "--preset", "tiny", "--init", detector)
         recipe += ["--task", "reconstruct", "--steps", options.steps, "--steps-per-epoch", options.steps]
         recipe += ["--init", detector if name == "no_closed_form" else start, *RECONSTRUCT[name]]
         recipe += [] if name == "no_identity" else ["--identity", options.identity]

@@ -7,7 +7,6 @@ FACES_DIR holds portraits of one person each, ``faces.csv`` (with a column ``fil
 """
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -22,12 +21,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from keras_uncover.faces.detection import EYE_LEFT, EYE_RIGHT  # noqa: E402
 from keras_uncover.faces.finder import FaceFinder  # noqa: E402
+from pipelines.build.lists import read_list  # noqa: E402
 
 
 def read_reference(folder):
     """Names of the photos in ``faces.csv`` and ``{name: points}``."""
-    with open(os.path.join(folder, "faces.csv"), newline="", encoding="utf-8") as file:
-        files = [row["file"] for row in csv.DictReader(file)]
+    files = [row["file"] for row in read_list(os.path.join(folder, "faces.csv"))]
     with np.load(os.path.join(folder, "landmarks.npz")) as stored:
         points = dict(zip(stored["names"].tolist(), stored["points"].astype("float32")))
     missing = [name for name in files if os.path.splitext(name)[0] not in points]

@@ -8,7 +8,6 @@ alone, at the whole picture. Pictures without a face count false alarms.
 """
 
 import argparse
-import csv
 import json
 import os
 import sys
@@ -21,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
+from pipelines.build.lists import read_list  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1200
 SHARES = (0.15, 0.1, 0.075, 0.05, 0.035)  # a face's width over the picture's
@@ -28,8 +28,7 @@ SHARES = (0.15, 0.1, 0.075, 0.05, 0.035)  # a face's width over the picture's
 
 def read_test_people(folder):
     """Photos of the test split, by name."""
-    with open(os.path.join(folder, "faces.csv"), newline="") as table:
-        names = sorted(row["file"] for row in csv.DictReader(table) if row["split"] == "test")
+    names = sorted(row["file"] for row in read_list(os.path.join(folder, "faces.csv")) if row["split"] == "test")
     return [decode_image(read_bytes(os.path.join(folder, name))) for name in names]
 
 

@@ -3,7 +3,8 @@
     python -m export.client photo.jpg --url http://localhost:8501 --json
     python -m export.client photos/ --grpc localhost:8500 --out answers
 
-The photos' bytes go to the server as they are, metadata and all, and nowhere else.
+The photos' bytes go to the server as they are, metadata and all, and nowhere else: a proxy that the environment names
+is not asked, and no redirect is followed. --proxy asks one.
 
 exit codes:
   0  every photo was answered
@@ -16,17 +17,19 @@ exit codes:
 import argparse
 import sys
 import time
+from urllib.parse import urlsplit
 
-from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, read_reply
+from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, check_reply, read_reply
 from export.servers import GrpcDoor, RestDoor, ServerError
 from keras_uncover.cli.console import Console, hushed_start
 from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference import outputs
 from keras_uncover.inference.answers import error_record, to_records
-from keras_uncover.process import ended_by_term
+from keras_uncover.process import ended_by_term, open_closed_streams
+from keras_uncover.refusals import end_in_words
 
-DONE, FAILED, REFUSED, SERVER = 0, 1, 3, 5
+DONE, REFUSED = 0, 3
 MEBIBYTE = 2**20
 
 
@@ -39,6 +42,9 @@ def build_parser():
     door = parser.add_mutually_exclusive_group(required=True)
     door.add_argument("--url", help="REST, for instance http://localhost:8501")
     door.add_argument("--grpc", metavar="HOST:PORT", help="gRPC, for instance localhost:8500")
+    parser.add_argument(
+        "--proxy", type=proxy_url, metavar="URL", help="send all through this HTTP proxy (default: none, ever)"
+    )
     parser.add_argument("--out", metavar="DIR", help="write target, donor, mask, re-swap and a figure for each face")
     parser.add_argument("--json", action="store_true", help="write one JSON object a face and line to stdout")
     parser.add_argument("--model", default="keras_uncover", help="its name on the server (default: %(default)s)")
@@ -63,8 +69,21 @@ def above_zero(text):
     return int(text)
 
 
+def proxy_url(text):
+    """The URL of an HTTP proxy with its port, for argparse."""
+    try:
+        parts = urlsplit(text)
+        well = parts.scheme == "http" and parts.hostname and parts.port
+    except ValueError:
+        well = False
+    if not well:
+        raise argparse.ArgumentTypeError(f"must be http://HOST:PORT; received {text!r}")
+    return text
+
+
 def main(arguments=None):
     """Run the client; returns the exit code."""
+    open_closed_streams()
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
@@ -75,26 +94,26 @@ def main(arguments=None):
         parser.error(str(error))
     except OSError as error:
         parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
-    try:
-        with hushed_start():  # gRPC's protos import TensorFlow
-            door = open_door(options)
-            check_description(door.describe())
-        with ended_by_term():
-            return answer_photos(door, photos, options)
-    except ServerError as error:
-        print(f"client: {error}", file=sys.stderr)
-        return SERVER
-    except OSError as error:
-        print(f"client: {error}", file=sys.stderr)
-        return FAILED
+    return end_in_words("client", ask_and_answer, photos, options)
+
+
+def ask_and_answer(photos, options):
+    """Reach the server and answer all photos; returns the exit code."""
+    with hushed_start():  # gRPC's protos import TensorFlow
+        door = open_door(options)
+        check_description(door.describe())
+    with ended_by_term():
+        return answer_photos(door, photos, options)
 
 
 def open_door(options):
     """The door that the command line names. Raises ``ServerError`` where a package for it is missing."""
     try:
         if options.url is not None:
-            return RestDoor(options.url, options.model, options.timeout)
-        return GrpcDoor(options.grpc, options.model, options.timeout, options.max_message * MEBIBYTE)
+            return RestDoor(options.url, options.model, options.timeout, options.proxy)
+        return GrpcDoor(
+            options.grpc, options.model, options.timeout, options.max_message * MEBIBYTE, options.proxy
+        )
     except ImportError as error:
         raise ServerError("The client needs the packages of the extra [serve]", f"an installation without: {error}",
                           "Install them: pip install 'keras-uncover[serve]'.") from error
@@ -156,6 +175,8 @@ def ask_batch(door, batch, fields):
     started = time.perf_counter()
     reply = door.predict(SIGNATURE, [data for _, data in sent], fields) if sent else {}
     seconds = (time.perf_counter() - started) / max(1, len(sent))
+    if sent:
+        check_reply(reply, fields, len(sent))
     row = 0
     for photo, data in batch:
         if isinstance(data, ImageError):

@@ -15,7 +15,24 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams, tell
+from keras_uncover.refusals import end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("preset", metavar="PRESET|RUN")
+    parser.add_argument("folder")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -27,7 +44,6 @@ from keras_uncover.images.decode import decode_image  # noqa: E402
 from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE  # noqa: E402
 from keras_uncover.ops.geometry import cut_crops  # noqa: E402
-from keras_uncover.presets.weights import WeightsError  # noqa: E402
 
 PHOTO = ROOT / "examples" / "fake_1.jpg"
 MOST = 0.01  # of p_fake
@@ -79,17 +95,13 @@ def difference(model, path, image):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("preset", metavar="PRESET|RUN")
-    parser.add_argument("folder")
-    options = parser.parse_args(arguments)
-    try:
-        uncoverer = Uncoverer.from_preset(options.preset)
-    except WeightsError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 4
+    open_closed_streams()
+    return end_in_words("export", write_files, parse_arguments(arguments))
+
+
+def write_files(options):
+    """Write the files and tell how far each is from its network; returns the exit code."""
+    uncoverer = Uncoverer.from_preset(options.preset)
     folder, measured = Path(options.folder), {}
     folder.mkdir(parents=True, exist_ok=True)
     for name, (model, image) in networks(uncoverer).items():
@@ -98,7 +110,7 @@ def main(arguments=None):
         measured[name] = difference(model, path, image)
         print(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}")
     if not measured["verdict"] <= MOST:  # NaN is no agreement
-        print(f"export: p_fake must agree to {MOST:g}", file=sys.stderr)
+        tell(f"export: p_fake must agree to {MOST:g}")
         return 1
     return 0
 

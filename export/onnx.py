@@ -14,7 +14,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams, tell
+from keras_uncover.refusals import end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m export.onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("version", help="folder of a version, as export.saved_model wrote it")
+    parser.add_argument("path", help="file to write")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -48,8 +65,19 @@ def compare(version, path, crops):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     found = dict(zip(names, session.run(names, {session.get_inputs()[0].name: crops})))
-    expected = tf.saved_model.load(str(version)).signatures[SIGNATURE](crops=tf.constant(crops))
+    expected = load_signature(version)(crops=tf.constant(crops))
     return {name: float(np.abs(found[name] - value.numpy()).max()) for name, value in sorted(expected.items())}
+
+
+def load_signature(version):
+    """The signature that is written. Raises ``ExportError`` where a folder holds no such SavedModel."""
+    signatures = tf.saved_model.load(str(version)).signatures
+    if SIGNATURE not in signatures:
+        raise ExportError(
+            f"A version must have the signature {SIGNATURE!r}; {version} has {', '.join(sorted(signatures)) or 'none'}."
+            " Give a folder that export.saved_model wrote."
+        )
+    return signatures[SIGNATURE]
 
 
 def example_crops(version):
@@ -58,7 +86,7 @@ def example_crops(version):
     The donor is read at places: where they differ by a rounding, pictures do by that times their slope, and finer noise
     than this is steeper than any photo.
     """
-    size = tf.saved_model.load(str(version)).signatures[SIGNATURE].structured_input_signature[1]["crops"].shape[1]
+    size = load_signature(version).structured_input_signature[1]["crops"].shape[1]
     slope = np.linspace(0, 1, size, dtype="float32")
     slow = np.stack(np.broadcast_arrays(slope[:, None], slope[None], np.float32(0.5)), -1)
     enlarge = resize_matrix(size // 8, 0.0, 1.0, size)
@@ -68,23 +96,20 @@ def example_crops(version):
 
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export.onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("version", help="folder of a version, as export.saved_model wrote it")
-    parser.add_argument("path", help="file to write")
-    options = parser.parse_args(arguments)
-    try:
-        convert(options.version, options.path)
-        differences = compare(options.version, options.path, example_crops(options.version))
-    except (ExportError, ImportError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 1
+    open_closed_streams()
+    return end_in_words("export", write_file, parse_arguments(arguments))
+
+
+def write_file(options):
+    """Write the file and tell how far it is from the SavedModel; returns the exit code."""
+    crops = example_crops(options.version)
+    convert(options.version, options.path)
+    differences = compare(options.version, options.path, crops)
     for name, difference in differences.items():
         print(f"{name:8} differs by at most {difference:.2e}")
     print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
     if not all(difference <= MOST for difference in differences.values()):  # NaN is no agreement
-        print(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}", file=sys.stderr)
+        tell(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}")
         return 1
     return 0
 

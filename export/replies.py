@@ -36,6 +36,23 @@ def check_description(description):
                           f"version {description.version} without {', '.join(missing)}", hint)
 
 
+def check_reply(reply, fields, count):
+    """Refuse a reply without all outputs that were asked for, or of another length. Raises ``ServerError``."""
+    missing = [name for name in fields if name not in reply]
+    if missing:
+        raise unfit(f"one without {', '.join(missing)}")
+    for name in fields:
+        rows = len(reply[name]) if isinstance(reply[name], list) else "no list of"
+        if rows != count:
+            raise unfit(f"{rows} rows of {name} for {count} photos")
+
+
+def unfit(received):
+    """The error for a reply that is none of this version's."""
+    return ServerError("A reply must hold every output for every photo", received,
+                       "Export the preset with the export.saved_model of this version, and serve that.")
+
+
 def read_reply(reply, row, file, data):
     """The answer for one photo of a reply.
 
@@ -48,13 +65,24 @@ def read_reply(reply, row, file, data):
 
     Raises:
         ImageError: the server refused the photo.
+        ServerError: an output has not the form that it should have.
     """
+    try:
+        error, faces = read_row(reply, row)
+    except (ImageError, LookupError, TypeError, ValueError) as broken:
+        raise unfit(f"values that cannot be read: {broken!r:.200}") from broken
+    if error is not None:
+        raise error
+    return Result(file, hashlib.sha256(data).hexdigest(), faces)
+
+
+def read_row(reply, row):
+    """What a reply says of a photo: the refusal as an ``ImageError`` and None, or None and its faces."""
     said = {name: plain(reply[name][row]) for name in PHOTO_FIELDS}
     if said["error_code"]:
         found = REFUSAL.fullmatch(said["error"])
-        raise ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], "")
-    faces = [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
-    return Result(file, hashlib.sha256(data).hexdigest(), faces)
+        return ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], ""), None
+    return None, [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
 
 
 def read_face(reply, row, index, said):

@@ -14,7 +14,27 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m export.saved_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("preset", metavar="PRESET|RUN", help="name of a preset, or folder of a preset or a run")
+    parser.add_argument("folder", metavar="SERVED_DIR", help="folder of versions")
+    parser.add_argument("--version", type=int, metavar="N", help="default: one more than the highest there is")
+    parser.add_argument("--keep", type=int, metavar="N", help="remove all but the N highest versions")
+    parser.add_argument("--no-warmup", action="store_true", help="write no warm-up requests")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
 
 import tensorflow as tf  # noqa: E402
 
@@ -23,7 +43,6 @@ from export.serving.assets import ROOT, copy_preset, write_record  # noqa: E402
 from export.serving.versions import ExportError, choose_version, keep_highest, new_version  # noqa: E402
 from export.serving.warmup import write_warmup  # noqa: E402
 from export.signatures import Served  # noqa: E402
-from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.process import ended_by_term  # noqa: E402
 
 # One whose answer takes every step of the road, and one without a donor.
@@ -77,23 +96,15 @@ def plain_disk_errors(folder):
 
 def main(arguments=None):
     """Run the command; returns the exit code: 0 written, 1 not written, 2 usage, 4 weights missing or altered."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export.saved_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("preset", metavar="PRESET|RUN", help="name of a preset, or folder of a preset or a run")
-    parser.add_argument("folder", metavar="SERVED_DIR", help="folder of versions")
-    parser.add_argument("--version", type=int, metavar="N", help="default: one more than the highest there is")
-    parser.add_argument("--keep", type=int, metavar="N", help="remove all but the N highest versions")
-    parser.add_argument("--no-warmup", action="store_true", help="write no warm-up requests")
-    options = parser.parse_args(arguments)
-    try:
-        with ended_by_term():
-            path = export(options.preset, options.folder, options.version, options.keep, not options.no_warmup)
-        print(path)
-    except (ExportError, WeightsError, OSError) as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 4 if isinstance(error, WeightsError) else 1
-    return 0
+    open_closed_streams()
+    options = parse_arguments(arguments)
+    return end_in_words("export", export_and_tell, options)
+
+
+def export_and_tell(options):
+    """Write the version, and print its path."""
+    with ended_by_term():
+        print(export(options.preset, options.folder, options.version, options.keep, not options.no_warmup))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,30 @@
 """The two doors of TF Serving's model server, REST and gRPC, each with deadline, retries and words for what goes wrong.
 
 Both give ``describe()``, the version and signatures that are served, and ``predict(signature, photos, fields)``. Photos
-go out as the bytes they are. TensorFlow is imported by neither; the gRPC door's protos import it.
+go out as the bytes they are, to the server that is named and to nobody else: no proxy of the environment is asked, no
+redirect is followed. TensorFlow is imported by neither; the gRPC door's protos import it.
 """
 
 import base64
 import json
+import os
 from typing import NamedTuple
+
+from keras_uncover.refusals import Refusal
 
 CONNECT_SECONDS = 5
 RETRIES = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-class ServerError(RuntimeError):
+class ServerError(Refusal, RuntimeError):
     """A server that is not there, does not fit, or fails.
 
     Attributes: ``rule`` that it breaks, ``received`` instead, and ``hint``, the way out; each is a str.
     """
+
+    exit_code = 5
 
     def __init__(self, rule, received, hint):
         super().__init__(f"{rule}; received {received}. {hint}")
@@ -49,6 +56,13 @@ def no_model(place, name, reason):
                        "Check --model and the server's models.config, or wait until it has loaded a version.")
 
 
+def sent_elsewhere(place, target):
+    """The error for a server that wants the photos to go to another place."""
+    return ServerError("The server must answer at the address that is named",
+                       f"from {place} a redirect to {shorten(target or 'nowhere')}",
+                       "Nothing was sent there. If you trust it, give that address by --url.")
+
+
 def failed(place, reason):
     """The error for a request that the server does not answer."""
     return ServerError("The server must answer a request", f"from {place}: {reason}",
@@ -59,12 +73,13 @@ class RestDoor:
     """TF Serving's REST API.
 
     Args:
-        url: ``http://host:port``, or ``https://…`` of a proxy before it.
+        url: ``http://host:port``, or ``https://…`` of a server before it.
         model: its name on the server.
         timeout: seconds that one answer may take.
+        proxy: URL of a proxy that everything goes through; None for none, whatever the environment says.
     """
 
-    def __init__(self, url, model, timeout):
+    def __init__(self, url, model, timeout, proxy=None):
         import requests
         from requests.adapters import HTTPAdapter, Retry
 
@@ -77,6 +92,10 @@ class RestDoor:
             status_forcelist=(429, 502, 503, 504), raise_on_status=False,
         )
         self.session = requests.Session()
+        # The environment names no proxy and no password for us; certificates to trust, which send nothing, it may.
+        self.session.trust_env = False
+        self.session.verify = next(filter(None, map(os.environ.get, CERTIFICATES)), True)
+        self.session.proxies = {} if proxy is None else {"http": proxy, "https": proxy}
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, HTTPAdapter(max_retries=retry))
 
@@ -102,7 +121,9 @@ class RestDoor:
     def ask(self, method, url, **content):
         """JSON of one answer."""
         try:
-            answer = self.session.request(method, url, timeout=(CONNECT_SECONDS, self.timeout), **content)
+            answer = self.session.request(
+                method, url, timeout=(CONNECT_SECONDS, self.timeout), allow_redirects=False, **content
+            )
         except self.errors.ReadTimeout as error:
             raise too_late(self.place, self.timeout) from error
         except self.errors.ConnectionError as error:
@@ -111,6 +132,8 @@ class RestDoor:
             raise no_answer(self.place, shorten(error)) from error
         except self.errors.RequestException as error:
             raise no_answer(self.place, shorten(error)) from error
+        if 300 <= answer.status_code < 400:
+            raise sent_elsewhere(self.place, answer.headers.get("Location"))
         try:
             body = answer.json()
         except ValueError:
@@ -142,9 +165,10 @@ class GrpcDoor:
         model: its name on the server.
         timeout: seconds that one answer may take, retries included.
         max_message: bytes of the largest request and the largest answer.
+        proxy: URL of a proxy that everything goes through; None for none, whatever the environment says.
     """
 
-    def __init__(self, address, model, timeout, max_message):
+    def __init__(self, address, model, timeout, max_message, proxy=None):
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
@@ -157,6 +181,8 @@ class GrpcDoor:
         options = [
             ("grpc.max_send_message_length", max_message), ("grpc.max_receive_message_length", max_message),
             ("grpc.enable_retries", 1), ("grpc.service_config", json.dumps({"methodConfig": [service]})),
+            ("grpc.address_http_proxy", ""), ("grpc.enable_http_proxy", 0 if proxy is None else 1),
+            *([] if proxy is None else [("grpc.http_proxy", proxy)]),
         ]
         self.place, self.model, self.timeout = address, model, timeout
         self.stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(address, options))

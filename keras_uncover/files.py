@@ -19,6 +19,11 @@ def hash_file(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def open_at_once(path, flags):
+    """Open a file without waiting: of a pipe that nobody writes to, any other call would never come back."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def force_to_disk(path):
     """Wait until a file, or the names in a folder, would survive a loss of power."""
     handle = os.open(path, os.O_RDONLY)

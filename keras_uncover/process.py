@@ -1,10 +1,14 @@
-"""An end by SIGTERM is an end like others: what is to be cleared away at an end is cleared away."""
+"""What a program's process must stand: an end by SIGTERM, streams that are closed, a fork."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 
 TERMINATED = 128 + signal.SIGTERM
+STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # by their number
+NETWORKS = {}  # "process": the one in which networks run; a fork inherits it
 
 
 def terminate(number, frame):
@@ -30,3 +34,46 @@ def ended_by_term():
     finally:
         if signal.getsignal(signal.SIGTERM) == terminate:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def open_closed_streams():
+    """Give a program that was started with stdin, stdout or stderr closed empty ones; to be called first of all.
+
+    Else the next file that it opens would get such a stream's number, and what a library writes to stderr would get
+    into that file; Python's own stream would be None.
+    """
+    for number, (name, mode) in enumerate(STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            handle = os.open(os.devnull, os.O_RDWR)
+            os.dup2(handle, number)
+            if handle != number:
+                os.close(handle)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))
+
+
+def tell(words, end="\n"):
+    """Say something to the person at the terminal, on stderr. That nobody can hear it, stops nothing."""
+    if sys.stderr is not None:  # Else Python would print it to stdout.
+        with contextlib.suppress(OSError):
+            print(words, end=end, file=sys.stderr, flush=True)
+
+
+def claim_process():
+    """Note that networks run in this process; to be called before they are made, loaded or asked.
+
+    The threads that a backend computes in do not come along with a fork: there, an answer would be waited for without
+    end, and so would a network that is loaded anew.
+
+    Raises:
+        RuntimeError: networks run in a process that this one was forked from.
+    """
+    process = os.getpid()
+    if NETWORKS.setdefault("process", process) != process:
+        raise RuntimeError(
+            "Networks run in the process that loaded the first of them; received process "
+            f"{process}, forked from {NETWORKS['process']} after that. Load them in each process of its own, after the "
+            'fork, or start processes by multiprocessing.get_context("spawn").'
+        )

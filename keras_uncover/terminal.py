@@ -3,6 +3,8 @@
 import sys
 import time
 
+from keras_uncover.process import tell
+
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -16,7 +18,7 @@ class Progress:
     def say(self, words, end="\n"):
         """Print a line, in place of a counter."""
         clear = CLEAR_LINE if self.counts else ""
-        print(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end=end, file=sys.stderr, flush=True)
+        tell(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end)
 
     def warn(self, words):
         """Print a warning and keep it."""

@@ -8,11 +8,13 @@ are fixed-width Unicode; nothing is pickled.
 
 import argparse
 import os
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import end_in_words
 
 
 def pack(shards, path, splits=None, overwrite=False):
@@ -28,16 +30,15 @@ def pack(shards, path, splits=None, overwrite=False):
 
     Raises: BuildError.
     """
-    import tensorflow_datasets as tfds
-
     from pipelines.build.folders import BuildError
+    from pipelines.read import find_builder
 
     path = Path(path)
     if path.suffix != ".npz" or (path.exists() and not (overwrite and path.is_file())):
         raise BuildError(f"The output is a new file named *.npz; received {path}. Choose another or use --overwrite.")
     if not (Path(shards) / "dataset_info.json").is_file():
         raise BuildError(f"SHARDS is a folder with a dataset_info.json; {shards} has none. Build it first.")
-    builder = tfds.builder_from_directory(str(shards))
+    builder = find_builder(shards)
     splits = list(dict.fromkeys(splits or builder.info.splits))
     unknown = [name for name in splits if name not in builder.info.splits]
     if unknown:
@@ -71,12 +72,15 @@ def read_key(builder, key, counts):
     """Yield one key of the records of all splits; the others are not decoded."""
     import tensorflow_datasets as tfds
 
+    from pipelines.damage import damage_named
+
     config = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
     decoders = tfds.decode.PartialDecoding({key: True})
     for split in counts:
         records = builder.as_dataset(split=split, decoders=decoders, read_config=config, shuffle_files=False)
-        for record in records.as_numpy_iterator():
-            yield record[key]
+        with damage_named(builder.data_path):
+            for record in records.as_numpy_iterator():
+                yield record[key]
 
 
 def add_array(archive, name, dtype, shape, rows):
@@ -95,17 +99,16 @@ def main(argv=None):
     parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    open_closed_streams()
     args = parser.parse_args(argv)
-    from pipelines.build.folders import BuildError
+    return end_in_words("error", pack_and_tell, args)
 
-    try:
-        counts = pack(args.shards, args.bank, args.split, args.overwrite)
-    except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+
+def pack_and_tell(args):
+    """Pack, and say what was packed."""
+    counts = pack(args.shards, args.bank, args.split, args.overwrite)
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     print(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB.")
-    return 0
 
 
 if __name__ == "__main__":

@@ -7,19 +7,27 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from keras_uncover.refusals import DataError, OptionError
 from keras_uncover.swaps import augment as augmentation
 from keras_uncover.swaps import synthesis
 from pipelines.make import to_float
-from pipelines.read import PORTRAIT, read_records
+from pipelines.read import PORTRAIT, iterate_records, open_builder
+from pipelines.schema import check_side
 
 BATCH = 16
 POSTS = 8  # post-processing draws of a person
 
 
-def read_people(shards, split, keys=PORTRAIT):
-    """All records of a split in memory, in the order of their names: dict of stacked arrays, ``person`` as text."""
-    records, _ = read_records(shards, split, keys=keys)
-    rows = sorted(records.as_numpy_iterator(), key=lambda row: row["person"])
+def read_people(shards, split, keys=PORTRAIT, size=None):
+    """All records of a split in memory, in the order of their names: dict of stacked arrays, ``person`` as text.
+
+    Raises:
+        DataError: there is no such split, a file is damaged, or the crops' side is not ``size``, where one is given.
+    """
+    features = open_builder(shards, split, keys).info.features
+    if size is not None:
+        check_side(shards, "crop", features["crop"].shape[0], size)
+    rows = sorted(iterate_records(shards, split, keys=keys), key=lambda row: row["person"])
     people = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
     return {**people, "person": np.array([name.decode() for name in people["person"]])}
 
@@ -30,7 +38,7 @@ def pair_people(count, seed, shift=1):
     Returns: int ``(count,)``.
     """
     if count < 2:
-        raise ValueError(f"Pairs need at least two people; received {count}.")
+        raise DataError(f"Pairs need at least two people; received {count}.")
     order = np.random.default_rng(seed).permutation(count)
     donor = np.empty(count, int)
     donor[order] = np.roll(order, shift)
@@ -40,7 +48,7 @@ def pair_people(count, seed, shift=1):
 def count_pairs(count, pairs=None):
     """How many pairs are made of ``count`` people: as many as are asked for, or one a person."""
     if pairs is not None and not 1 <= pairs <= count * (count - 1):
-        raise ValueError(f"{count} people make 1 to {count * (count - 1)} pairs; received {pairs}.")
+        raise OptionError(f"{count} people make 1 to {count * (count - 1)} pairs; received {pairs}.")
     return count if pairs is None else pairs
 
 

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_uncover.refusals import OptionError
 from keras_uncover.swaps import augment as augmentation
 from keras_uncover.swaps import morphs, synthesis
 from keras_uncover.swaps.families import SHARES
@@ -17,7 +18,7 @@ def choose_shares(shares, autoencoder):
     if shares is None:
         return {name: share for name, share in SHARES.items() if autoencoder or name != "resynth"}
     if shares.get("resynth") and not autoencoder:
-        raise ValueError(
+        raise OptionError(
             "Swaps of the family resynth pass through an autoencoder; received shares with resynth and "
             f'autoencoder={autoencoder!r}. Give autoencoder="autoencoder", or leave resynth out of the shares.'
         )

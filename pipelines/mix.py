@@ -9,6 +9,7 @@ import collections
 from keras import ops
 
 from keras_uncover.ops.filters import join_channels
+from keras_uncover.refusals import OptionError
 from keras_uncover.swaps.synthesis import as_is, neutral_outside
 
 Rows = collections.namedtuple("Rows", "made ready made_genuine ready_genuine")
@@ -21,14 +22,14 @@ def count_rows(batch_size, genuine_share, mix=0.0):
     genuine = round(batch_size * genuine_share)
     fakes = batch_size - genuine
     if not 0 <= genuine <= fakes or fakes < 2:
-        raise ValueError(
+        raise OptionError(
             "A batch needs at least two fakes and no more genuine photos than fakes; received "
             f"batch_size={batch_size}, genuine_share={genuine_share}: {fakes} fakes, {genuine} genuine."
         )
     ready, ready_genuine = round(fakes * mix), round(genuine * mix)
     rows = Rows(fakes - ready, ready, genuine - ready_genuine, ready_genuine)
     if not 0 <= mix <= 1 or rows.made == 1 or (mix > 0 and ready == 0):
-        raise ValueError(
+        raise OptionError(
             "mix must be in 0 .. 1 and leave one ready-made fake at least, and two synthesised ones or none; received "
             f"mix={mix}: {ready} ready-made and {rows.made} synthesised of {fakes} fakes."
         )
@@ -38,7 +39,7 @@ def count_rows(batch_size, genuine_share, mix=0.0):
 def divide_batch(batch_size, parts):
     """Examples of one part of a batch."""
     if parts < 1 or batch_size % parts:
-        raise ValueError(f"A batch must be divisible into its parts; received batch_size={batch_size}, parts={parts}.")
+        raise OptionError(f"A batch must be divisible into its parts; received batch_size={batch_size}, parts={parts}.")
     return batch_size // parts
 
 

@@ -8,7 +8,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_uncover.files import fingerprint_data
-from pipelines.read import open_builder, read_records
+from keras_uncover.refusals import DamagedData
+from pipelines.damage import WAY_OUT, damage_named, find_damage
+from pipelines.read import iterate_records, open_builder, read_records
 from pipelines.schema import is_bank, read_bank, stack_records
 from pipelines.stored import HeldRecords, StoredRecords
 
@@ -19,8 +21,8 @@ def read_table(data, split, keys):
         columns = read_bank(data, split, keys)
         return {key: np.char.encode(value, "utf-8") if value.dtype.kind == "U" else value
                 for key, value in columns.items()}
-    records, count = read_records(data, split, keys=keys)
-    return stack_records(records.as_numpy_iterator(), count, f"Split {split} of {data}")
+    count = open_builder(data, split, keys).info.splits[split].num_examples
+    return stack_records(iterate_records(data, split, keys=keys), count, f"Split {split} of {data}")
 
 
 def open_records(data, split, keys, cache=True):
@@ -44,8 +46,9 @@ def open_records(data, split, keys, cache=True):
     features = tfds.decode.PartialDecoding({key: True for key in keys}).extract_features(builder.info.features)
     records = StoredRecords(builder.info.splits[split].filepaths, features.deserialize_example)
     if records.count != builder.info.splits[split].num_examples:
-        raise ValueError(f"Split {split} of {data} must hold {builder.info.splits[split].num_examples} records, as its "
-                         f"dataset_info.json says; its files hold {records.count}.")
+        said = builder.info.splits[split].num_examples
+        words = find_damage(data) or f"Split {split} of {data} must hold {said} records; it holds {records.count}"
+        raise DamagedData(f"{words}. {WAY_OUT}")
     return records
 
 
@@ -62,7 +65,7 @@ def unpack_records(data, split, keys, start):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
-            with tf.io.TFRecordWriter(str(partial)) as writer:
+            with tf.io.TFRecordWriter(str(partial)) as writer, damage_named(data):
                 for record in records:
                     parts = [tf.io.serialize_tensor(record[key]) for key in keys]
                     writer.write(tf.io.serialize_tensor(tf.stack(parts)).numpy())

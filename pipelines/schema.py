@@ -1,8 +1,13 @@
 """The records of a split as stacked NumPy arrays, from a packed bank: without TensorFlow."""
 
+import contextlib
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
+
+from keras_uncover.refusals import DamagedData, DataError, Refusal
 
 IMAGES = ("crop", "texture", "uv", "hull")
 PORTRAIT = (*IMAGES, "points", "person")
@@ -12,6 +17,24 @@ PAIR = ("input", "target", "donor", "donor_hull", "mask", "has_mask", "target_pe
 def is_bank(path):
     """Whether a path names a packed bank, as ``python -m pipelines.bank`` writes it, and no folder of shards."""
     return Path(path).suffix == ".npz"
+
+
+@contextlib.contextmanager
+def whole_bank(path):
+    """Within it what NumPy and zipfile make of a bank that is cut or damaged becomes one sentence that names it.
+
+    Raises:
+        DamagedData: as said.
+    """
+    try:
+        yield
+    except Refusal:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise DamagedData(
+            f"A bank must be whole; {path} cannot be read: {error}. Copy it again, or pack it anew by python -m "
+            "pipelines.bank."
+        ) from error
 
 
 def read_bank(path, split, keys):
@@ -25,26 +48,47 @@ def read_bank(path, split, keys):
     Returns: dict of arrays, a record a row. Texts are fixed-width Unicode.
 
     Raises:
-        ValueError: the bank holds no such split or keys.
+        DataError: the bank holds no such split or keys, or is damaged.
     """
-    with np.load(path) as bank:
+    with whole_bank(path), open(path, "rb") as file, np.load(file) as bank:
         missing = [key for key in (*keys, "split") if key not in bank]
         if missing:
-            raise ValueError(
+            raise DataError(
                 f"A bank must be packed from shards of the right kind; {path} has no {', '.join(missing)}. "
                 "Pack it anew by python -m pipelines.bank."
             )
         splits = bank["split"]
         if split not in splits:
-            raise ValueError(f"split must be one of {sorted(map(str, set(splits)))} in {path}; received {split!r}.")
+            refuse_split(path, set(splits), split)
         rows = splits == split
         return {key: bank[key][rows] for key in keys}
+
+
+def refuse_split(data, splits, received):
+    """The error for a split that data do not have."""
+    raise DataError(
+        f"split must be one of {sorted(map(str, splits))} in {data}; received {received!r}. Choose one of these, or "
+        "build a data set that has it: the splits of a CSV, --split and --validation decide."
+    )
 
 
 def check_count(data, split, count, needed):
     """Refuse a split from which no batch can be made."""
     if count < needed:
-        raise ValueError(f"Split {split} of {data} holds {count} records; a batch needs {needed} of them.")
+        raise DataError(
+            f"Split {split} of {data} holds {count} records; a batch needs {needed} of them. Use a smaller "
+            "--batch-size, or more pictures."
+        )
+
+
+def check_side(data, key, found, size):
+    """Refuse crops of another side than a network takes. found: pixels, None where there are no such crops."""
+    if found not in (None, size):
+        program = "pipelines.portraits PHOTOS" if key == "crop" else "pipelines.swap_pairs DATASET"
+        raise DataError(
+            f"Shards must hold crops of the model's side, {size} px; {data} holds {found} px. Build others: python -m "
+            f"{program} SHARDS --size {size}."
+        )
 
 
 def stack_records(records, count, words):
@@ -63,5 +107,5 @@ def stack_records(records, count, words):
                 columns[key] = np.empty((count, *value.shape), object if value.dtype.kind == "S" else value.dtype)
             columns[key][number - 1] = value
     if number != count:
-        raise ValueError(f"{words} must hold {count} records, as its dataset_info.json says; {number} were read.")
+        raise DamagedData(f"{words} must hold {count} records, as its dataset_info.json says; {number} were read.")
     return {key: value.astype("S") if value.dtype == object else value for key, value in columns.items()}

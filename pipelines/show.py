@@ -11,22 +11,12 @@ instead of one person's. Of ready-made fakes, written by ``python -m pipelines.s
 """
 
 import argparse
+import itertools
+import sys
 
-import cv2
-import numpy as np
-
-from keras_uncover.models.autoencoder import KIND, load_autoencoder
-from keras_uncover.swaps import morphs
-from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS
-from keras_uncover.swaps.augment import augment
-from keras_uncover.swaps.synthesis import DRAWS, FAMILIES, make_swaps
-from pipelines.fixed_swaps import pair_people
-from pipelines.make import to_float
-from pipelines.read import PORTRAIT, holds_pairs, read_records
-
-COLUMNS = 4  # cells a row of the sheet
-SWAP = ("input", "mask", "target", "donor")  # pictures of a cell that shows a swap
-HEAD = 20  # pixels of the line above its cells that says what they are
+from keras_uncover.process import open_closed_streams
+from keras_uncover.refusals import DataError, OptionError, Refusal, end_in_words
+from keras_uncover.swaps.family_names import FAMILIES
 
 
 def parse_arguments(arguments=None):
@@ -39,19 +29,41 @@ def parse_arguments(arguments=None):
     parser.add_argument("--plain", action="store_true", help="whole faces at full strength only")
     parser.add_argument("--augment", action="store_true", help="post-processed as in training")
     parser.add_argument("--morphs", action="store_true", help="paste morphs of two people")
-    parser.add_argument("--autoencoder", default=KIND, help="preset or folder for the family resynth (%(default)s)")
+    parser.add_argument("--autoencoder", default="autoencoder",
+                        help="preset or folder for the family resynth (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    open_closed_streams()
+    parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
+from keras_uncover.swaps import morphs  # noqa: E402
+from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
+from keras_uncover.swaps.augment import augment  # noqa: E402
+from keras_uncover.swaps.synthesis import DRAWS, make_swaps  # noqa: E402
+from pipelines.fixed_swaps import pair_people  # noqa: E402
+from pipelines.make import to_float  # noqa: E402
+from pipelines.read import PORTRAIT, holds_pairs, iterate_records, open_builder  # noqa: E402
+
+COLUMNS = 4  # cells a row of the sheet
+SWAP = ("input", "mask", "target", "donor")  # pictures of a cell that shows a swap
+HEAD = 20  # pixels of the line above its cells that says what they are
 
 
 def take_records(shards, split, count, keys=PORTRAIT):
     """The first records of a split, stacked."""
     if count < 1:
-        raise ValueError(f"--count is a number from 1; received {count}.")
-    records, total = read_records(shards, split, keys=keys)
+        raise OptionError(f"--count is a number from 1; received {count}.")
+    total = open_builder(shards, split, keys).info.splits[split].num_examples
     if total < 2 and keys == PORTRAIT:
-        raise ValueError(f"A sheet needs two people at least; split {split} of {shards} holds {total}.")
-    rows = list(records.take(count).as_numpy_iterator())
+        raise DataError(f"A sheet needs two people at least; split {split} of {shards} holds {total}.")
+    rows = list(itertools.islice(iterate_records(shards, split, keys=keys), count))
     return {key: np.stack([row[key] for row in rows]) for key in rows[0] if key != "person"}
 
 
@@ -117,26 +129,28 @@ def draw_portraits(options):
 def draw_pairs(options):
     """Ready-made fakes, as ``draw_portraits``."""
     if options.family:
-        raise ValueError(f"Ready-made fakes have no family; received --family {options.family}. Leave it out.")
+        raise OptionError(f"Ready-made fakes have no family; received --family {options.family}. Leave it out.")
     records = take_records(options.shards, options.split, options.count, SWAP)
     title = "ready-made fakes: fake, mask (black where none could be derived), target, donor"
     return [lay_out(title, side_by_side(records))], f"{len(records['input'])} ready-made fakes"
 
 
 def main(arguments=None):
-    options = parse_arguments(arguments)
-    try:
-        sheets, shown = (draw_pairs if holds_pairs(options.shards) else draw_portraits)(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    """Run the command line; returns the exit status."""
+    return end_in_words("error", draw_sheet, parse_arguments(arguments))
+
+
+def draw_sheet(options):
+    """Draw what is asked for into one picture, and say what it shows."""
+    sheets, shown = (draw_pairs if holds_pairs(options.shards) else draw_portraits)(options)
     try:
         written = cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1])
     except cv2.error:  # A suffix that OpenCV does not know.
         written = False
     if not written:
-        raise SystemExit(f"error: {options.out} could not be written; check the folder and the suffix.")
+        raise Refusal(f"{options.out} could not be written; check the folder and the suffix.")
     print(f"{options.out}: {shown} of {options.split}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

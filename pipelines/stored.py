@@ -5,6 +5,8 @@ import struct
 
 import tensorflow as tf
 
+from keras_uncover.refusals import DamagedData
+
 HEAD, FOOT = 12, 4  # bytes before a record, its length and that one's checksum, and after it: the record's checksum
 
 
@@ -12,7 +14,7 @@ def index_file(path):
     """Where the records of a TFRecord file lie: list of (first byte, bytes), as the lengths in the file say.
 
     Raises:
-        ValueError: the file ends within a record.
+        DamagedData: the file ends within a record.
     """
     size, start, places = tf.io.gfile.stat(path).length, 0, []
     with tf.io.gfile.GFile(path, "rb") as file:
@@ -21,7 +23,10 @@ def index_file(path):
             head = file.read(HEAD)
             length = struct.unpack("<Q", head[:8])[0] if len(head) == HEAD else size
             if start + HEAD + length + FOOT > size:
-                raise ValueError(f"A TFRecord file must end with a whole record; {path} is cut off at byte {size}.")
+                raise DamagedData(
+                    f"A TFRecord file must end with a whole record; {path} is cut off at byte {size}. Copy it again, "
+                    "or build it anew."
+                )
             places.append((start + HEAD, length))
             start += HEAD + length + FOOT
     return places

@@ -1,9 +1,9 @@
 """Turn the published arrays of a describing network into a preset folder.
 
-    python scripts/convert_embedders.py face_resnet_dlib.npz keras_uncover/presets/judge
-    python scripts/convert_embedders.py face_mobilenet_vggface2.npz weights/face_mobilenet
-    python scripts/convert_embedders.py efficientnet_lite0_imagenet.npz weights/efficientnet
-    python scripts/convert_embedders.py --reference reference.npz tests/data/judge_reference.npz
+    python -m scripts.convert_embedders face_resnet_dlib.npz keras_uncover/presets/judge
+    python -m scripts.convert_embedders face_mobilenet_vggface2.npz weights/face_mobilenet
+    python -m scripts.convert_embedders efficientnet_lite0_imagenet.npz weights/efficientnet
+    python -m scripts.convert_embedders --reference reference.npz tests/data/judge_reference.npz
 
 The first writes the judge that ships; the others are too large for the package, and ``feature_losses`` reads them from
 where they were written. The last stores two of the reference chips and what the original answered to them.
@@ -16,9 +16,21 @@ import os
 import sys
 from collections.abc import Callable
 
-import numpy as np
+from keras_uncover.refusals import DataError, end_in_words
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("arrays", help="the published .npz, or with --reference the one of reference answers")
+    parser.add_argument("output", help="folder of the preset, or with --reference the .npz for the tests")
+    parser.add_argument("--reference", action="store_true", help="store reference chips instead of weights")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import numpy as np  # noqa: E402
 
 from keras_uncover.models.efficientnet import build_efficientnet  # noqa: E402
 from keras_uncover.models.face_identity import build_face_mobilenet, build_face_resnet  # noqa: E402
@@ -127,7 +139,7 @@ def read_source(path):
             with np.load(path) as arrays:
                 return source, {name: arrays[name].astype("float32") for name in arrays}
     known = ", ".join(f"{source.sha256[:12]}... ({source.build.__name__[6:]})" for source in SOURCES)
-    raise SystemExit(
+    raise DataError(
         f"The arrays must be a file that this script knows by its SHA-256: {known}. Received: {path} with {received}. "
         "Use the file that the network's card names."
     )
@@ -138,11 +150,11 @@ def carry_over(model, pairs):
     missing = {layer.name for layer in model.layers if layer.weights}
     for name, weights in pairs:
         if name not in missing:
-            raise SystemExit(f"The arrays must fill each layer of {model.name} once; received {name!r}.")
+            raise DataError(f"The arrays must fill each layer of {model.name} once; received {name!r}.")
         model.get_layer(name).set_weights(weights)
         missing.remove(name)
     if missing:
-        raise SystemExit(f"The arrays must fill all layers of {model.name}; none came for {sorted(missing)}.")
+        raise DataError(f"The arrays must fill all layers of {model.name}; none came for {sorted(missing)}.")
     return model
 
 
@@ -164,14 +176,10 @@ def write_reference(path, output):
         np.savez_compressed(output, chips=arrays["crops_150"][rows], descriptors=arrays["face_resnet_dlib"][rows])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("arrays", help="the published .npz, or with --reference the one of reference answers")
-    parser.add_argument("output", help="folder of the preset, or with --reference the .npz for the tests")
-    parser.add_argument("--reference", action="store_true", help="store reference chips instead of weights")
-    options = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     (write_reference if options.reference else convert)(options.arrays, options.output)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("convert_embedders", main))

@@ -1,7 +1,7 @@
 """Turn MediaPipe's face_landmarker.task into the presets face_detector and face_mesh.
 
-    python scripts/convert_face_landmarker.py face_landmarker.task keras_uncover/presets
-    python scripts/convert_face_landmarker.py face_landmarker.task --reference tests/data/face_nets_reference.npz \
+    python -m scripts.convert_face_landmarker face_landmarker.task keras_uncover/presets
+    python -m scripts.convert_face_landmarker face_landmarker.task --reference tests/data/face_nets_reference.npz \
         --photos tests/data/face_0.jpg tests/data/face_1.jpg
 
 The first writes the two preset folders. The second asks the original networks, run by the TFLite interpreter, about
@@ -15,11 +15,29 @@ import os
 import sys
 import zipfile
 
-import keras
-import numpy as np
-from PIL import Image
+from keras_uncover.refusals import DataError, end_in_words
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("task", help="MediaPipe's face_landmarker.task")
+    parser.add_argument("presets", nargs="?", help="folder that gets face_detector/ and face_mesh/")
+    parser.add_argument("--reference", help="write crops and TFLite's answers to this .npz")
+    parser.add_argument("--photos", nargs="+", default=[], help="portraits for --reference")
+    options = parser.parse_args(arguments)
+    if not options.presets and not options.reference:
+        parser.error("give a folder for the presets, or --reference with --photos")
+    if options.reference and not options.photos:
+        parser.error("--reference needs --photos")
+    return options
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from keras_uncover.models.face_detector import build_face_detector  # noqa: E402
 from keras_uncover.models.face_mesh import build_face_mesh  # noqa: E402
@@ -37,7 +55,7 @@ def read_task(path):
         data = file.read()
     received = hashlib.sha256(data).hexdigest()
     if received != TASK_SHA256:
-        raise SystemExit(
+        raise DataError(
             f"The .task file must have the SHA-256 {TASK_SHA256}. Received: {path} with {received}. "
             "Use MediaPipe's face_landmarker.task, float16, version 1."
         )
@@ -80,7 +98,7 @@ def to_keras(kind, arrays):
         return [arrays[0].transpose(1, 2, 3, 0), arrays[1]]
     if kind == "DEPTHWISE_CONV_2D":
         if np.any(arrays[1]):
-            raise SystemExit("A depthwise convolution of these networks must have a zero bias; received another.")
+            raise DataError("A depthwise convolution of these networks must have a zero bias; received another.")
         return [arrays[0].transpose(1, 2, 3, 0)]
     return [arrays[0]]
 
@@ -103,7 +121,7 @@ def carry_over(model, flatbuffer):
     """Put the TFLite graph's weights into the Keras model, layer by layer; kinds, counts and shapes must agree."""
     sources, names = read_layers(flatbuffer), layer_order(model)
     if len(sources) != len(names):
-        raise SystemExit(f"{model.name} must have {len(names)} weighted layers; received {len(sources)}.")
+        raise DataError(f"{model.name} must have {len(names)} weighted layers; received {len(sources)}.")
     for name, (kind, arrays) in zip(names, sources):
         if name:
             model.get_layer(name).set_weights([a.astype(np.float32) for a in to_keras(kind, arrays)])
@@ -167,17 +185,8 @@ def _middle_square(width, height):
     return left, top, left + side, top + side
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("task", help="MediaPipe's face_landmarker.task")
-    parser.add_argument("presets", nargs="?", help="folder that gets face_detector/ and face_mesh/")
-    parser.add_argument("--reference", help="write crops and TFLite's answers to this .npz")
-    parser.add_argument("--photos", nargs="+", default=[], help="portraits for --reference")
-    options = parser.parse_args()
-    if not options.presets and not options.reference:
-        parser.error("give a folder for the presets, or --reference with --photos")
-    if options.reference and not options.photos:
-        parser.error("--reference needs --photos")
+def main(arguments=None):
+    options = parse_arguments(arguments)
     members = read_task(options.task)
     if options.presets:
         convert(members, options.presets)
@@ -186,4 +195,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("convert_face_landmarker", main))

@@ -1,6 +1,6 @@
 """Give a reconstructor's geometry the best linear start: ridge regressions on swaps of the training people.
 
-    python scripts/fit_geometry.py SHARDS runs/start --preset small --init small
+    python -m scripts.fit_geometry SHARDS runs/start --preset small --init small
 
 Fits three layers in closed form, each on what the ones before it give: the shape in which a face lies, from the mesh
 that is found on a fake; the donor's own shape, from the unwrapped face; the target's texture, from all that is seen in
@@ -9,21 +9,38 @@ trained on: ``python train_keras.py SHARDS runs/small --init runs/start``.
 """
 
 import argparse
+import sys
 
-import keras
-import numpy as np
-from keras import ops
+from keras_uncover.refusals import end_in_words
 
-from keras_uncover.models.build import build_model
-from keras_uncover.models.config import model_config
-from keras_uncover.models.face_geometry import RANK, TEXTURE
-from keras_uncover.models.shape_layers import face_pixels
-from keras_uncover.ops.geometry import fit_affine, transform_points
-from keras_uncover.ops.mesh import mirror_points
-from keras_uncover.ops.shapes import describe_shapes
-from keras_uncover.presets.weights import FACE_MESH_ANSWER, save_preset
-from keras_uncover.training.setup import run_config, start_from
-from pipelines.fixed_swaps import fixed_swaps, read_people
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("out", help="new folder, as --init takes it")
+    parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
+    parser.add_argument("--init", metavar="FOLDER", help="run or preset whose other layers are carried over")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import ops  # noqa: E402
+
+from keras_uncover.models.build import build_model  # noqa: E402
+from keras_uncover.models.config import model_config  # noqa: E402
+from keras_uncover.models.face_geometry import RANK, TEXTURE  # noqa: E402
+from keras_uncover.models.shape_layers import face_pixels  # noqa: E402
+from keras_uncover.ops.geometry import fit_affine, transform_points  # noqa: E402
+from keras_uncover.ops.mesh import mirror_points  # noqa: E402
+from keras_uncover.ops.shapes import describe_shapes  # noqa: E402
+from keras_uncover.presets.weights import FACE_MESH_ANSWER, save_preset  # noqa: E402
+from keras_uncover.training.setup import run_config, start_from  # noqa: E402
+from pipelines.fixed_swaps import fixed_swaps, read_people  # noqa: E402
 
 PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)  # times the mean squared length of a row of features
 FAMILIES = ("mesh", "affine")
@@ -35,7 +52,7 @@ def make_examples(shards, split, size, seeds):
     Returns: dict of input float32 ``(n, size, size, 3)``; shape and donor_shape float32 ``(n, 32)``; texture float32
     ``(n, 3 * pixels)``.
     """
-    people = read_people(shards, split)
+    people = read_people(shards, split, size=size)
     row = {name: k for k, name in enumerate(people["person"])}
     swaps = [
         {**swap, "whole": np.full(len(swap["input"]), family == "affine")}
@@ -129,14 +146,8 @@ def fit_texture(model, examples):
     print(f"texture: {told}, {(lengths[:RANK] ** 2).sum() / (lengths**2).sum():.4f} of the answers' variance kept")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shards")
-    parser.add_argument("out", help="new folder, as --init takes it")
-    parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
-    parser.add_argument("--init", metavar="FOLDER", help="run or preset whose other layers are carried over")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
-    options = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     config = model_config(options.preset)
     keras.utils.set_random_seed(0)
     model = build_model("reconstruct", config)
@@ -152,4 +163,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("fit_geometry", main))

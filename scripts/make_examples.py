@@ -1,6 +1,6 @@
 """Make examples/: four fakes and two genuine photos of test people, drawn by a seed and not chosen, with the truth.
 
-    python scripts/make_examples.py FACES examples --seed 2026
+    python -m scripts.make_examples FACES examples --seed 2026
 
 FACES is a folder with ``faces.csv`` (columns file, split). The swap is made at the photo's own resolution by the same
 functions that make training data, whole face at full strength: fakes 1 to 3 ``mesh``, fake 4 ``affine``. Nothing
@@ -8,20 +8,35 @@ outside of the mask changes. The photos are written as JPEG of quality 92.
 """
 
 import argparse
-import csv
+import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
-from keras import ops
+from keras_uncover.refusals import DataError, end_in_words
 
-from keras_uncover.faces.alignment import align_faces
-from keras_uncover.faces.finder import FaceFinder
-from keras_uncover.images.decode import decode_image, read_bytes
-from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points
-from keras_uncover.ops.mesh import VERTICES, crop_transform
-from keras_uncover.ops.texture import unwrap_texture, uv_map
-from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("faces", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=2026)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import ops  # noqa: E402
+
+from keras_uncover.faces.finder import FaceFinder  # noqa: E402
+from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
+from keras_uncover.inference.uncoverer import align_faces  # noqa: E402
+from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points  # noqa: E402
+from keras_uncover.ops.mesh import VERTICES, crop_transform  # noqa: E402
+from keras_uncover.ops.texture import unwrap_texture, uv_map  # noqa: E402
+from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps  # noqa: E402
+from pipelines.build.lists import read_list  # noqa: E402
 
 SIZE = 256
 FAMILIES = ("mesh", "mesh", "mesh", "affine")
@@ -29,8 +44,7 @@ FAMILIES = ("mesh", "mesh", "mesh", "affine")
 
 def draw_people(faces, seed):
     """Files of four targets, four donors and two more, all different, from the test split."""
-    with open(faces / "faces.csv", newline="") as table:
-        names = sorted(row["file"] for row in csv.DictReader(table) if row["split"] == "test")
+    names = sorted(row["file"] for row in read_list(faces / "faces.csv") if row["split"] == "test")
     drawn = [names[k] for k in np.random.default_rng(seed).permutation(len(names))[:10]]
     return drawn[:4], drawn[4:8], drawn[8:]
 
@@ -40,7 +54,7 @@ def read_face(finder, path):
     photo = decode_image(read_bytes(path))
     faces = finder.find(photo)[:1]
     if not faces:
-        raise ValueError(f"An example needs a face; none was found in {path.name}. Choose another seed.")
+        raise DataError(f"An example needs a face; none was found in {path.name}. Choose another seed.")
     crops, points = align_faces(photo, faces, SIZE)
     matrix = crop_transform(faces[0].points[None])
     fine = cut_crops(photo, matrix, 2 * SIZE)
@@ -68,28 +82,24 @@ def write_jpeg(path, image):
         raise OSError(f"{path} could not be written.")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faces", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--seed", type=int, default=2026)
-    arguments = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     finder = FaceFinder()
-    targets, donors, genuine = draw_people(arguments.faces, arguments.seed)
-    rng = np.random.default_rng(arguments.seed)
+    targets, donors, genuine = draw_people(options.faces, options.seed)
+    rng = np.random.default_rng(options.seed)
     for number, (target, donor, family) in enumerate(zip(targets, donors, FAMILIES), start=1):
-        photo, record, matrix = read_face(finder, arguments.faces / target)
-        donor_photo, donor_record, _ = read_face(finder, arguments.faces / donor)
+        photo, record, matrix = read_face(finder, options.faces / target)
+        donor_photo, donor_record, _ = read_face(finder, options.faces / donor)
         draws = ops.convert_to_tensor(rng.random((1, PLAIN_DRAWS), "float32"))
         swap = make_swaps(record, donor_record, draws, {family: 1.0}, plain=True)
-        write_jpeg(arguments.out / f"fake_{number}.jpg", paste(photo, swap, matrix))
-        write_jpeg(arguments.out / "truth" / f"{number}_target.jpg", photo)
-        write_jpeg(arguments.out / "truth" / f"{number}_donor.jpg", donor_photo)
+        write_jpeg(options.out / f"fake_{number}.jpg", paste(photo, swap, matrix))
+        write_jpeg(options.out / "truth" / f"{number}_target.jpg", photo)
+        write_jpeg(options.out / "truth" / f"{number}_donor.jpg", donor_photo)
         print(f"fake_{number}.jpg: {family}, target {target}, donor {donor}")
     for number, name in enumerate(genuine, start=1):
-        write_jpeg(arguments.out / f"genuine_{number}.jpg", decode_image(read_bytes(arguments.faces / name)))
+        write_jpeg(options.out / f"genuine_{number}.jpg", decode_image(read_bytes(options.faces / name)))
         print(f"genuine_{number}.jpg: {name}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("make_examples", main))

@@ -1,17 +1,31 @@
 """Make keras_uncover/data/face_shapes.npz: the mean of the portraits' mesh points and the ways in which faces differ.
 
-    python scripts/make_face_shapes.py SHARDS keras_uncover/data/face_shapes.npz
+    python -m scripts.make_face_shapes SHARDS keras_uncover/data/face_shapes.npz
 
 ``SHARDS`` is what ``python -m pipelines.portraits`` wrote; its ``train`` people and their mirror images are counted.
 """
 
 import argparse
+import sys
 
-import numpy as np
+from keras_uncover.refusals import end_in_words
 
-from keras_uncover.ops.mesh import mirror_points
-from keras_uncover.ops.shapes import SHAPE  # leaves a quarter of a per cent of the variance
-from pipelines.fixed_swaps import read_people
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("out")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import numpy as np  # noqa: E402
+
+from keras_uncover.ops.mesh import mirror_points  # noqa: E402
+from keras_uncover.ops.shapes import SHAPE  # leaves a quarter of a per cent of the variance  # noqa: E402
+from pipelines.fixed_swaps import read_people  # noqa: E402
 
 
 def principal_shapes(points, count):
@@ -26,11 +40,8 @@ def principal_shapes(points, count):
     return mean.reshape(-1, 2).astype("float32"), scaled.reshape(count, -1, 2).astype("float32")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shards")
-    parser.add_argument("out")
-    options = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     points = read_people(options.shards, "train", keys=("person", "points"))["points"][:, :468]
     both = np.concatenate([points, np.concatenate([mirror_points(points[..., :2]), points[:, :, 2:]], -1)])
     mean, directions = principal_shapes(both[..., :2], SHAPE)
@@ -40,4 +51,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("make_face_shapes", main))

@@ -1,6 +1,6 @@
 """Make keras_uncover/data/mean_mesh.npz: the mean face, its triangles and its mirror, the frame of every texture.
 
-    python scripts/make_mean_mesh.py face_landmarker.task FACES keras_uncover/data/mean_mesh.npz
+    python -m scripts.make_mean_mesh face_landmarker.task FACES keras_uncover/data/mean_mesh.npz
 
 ``face_landmarker.task`` is MediaPipe's bundle (Apache-2.0): the triangles and the symmetric canonical face come from
 its ``geometry_pipeline_metadata_landmarks.binarypb``. ``FACES`` is a folder with ``faces.csv`` (columns file, split)
@@ -8,13 +8,28 @@ and ``landmarks.npz`` (names, points in pixels): only its ``train`` people are a
 """
 
 import argparse
-import csv
+import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
+from keras_uncover.refusals import DataError, end_in_words
 
-from keras_uncover.ops.geometry import ANCHORS
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", type=Path)
+    parser.add_argument("faces", type=Path)
+    parser.add_argument("out", type=Path)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import numpy as np  # noqa: E402
+
+from keras_uncover.ops.geometry import ANCHORS  # noqa: E402
+from pipelines.build.lists import read_list  # noqa: E402
 
 HULL_WIDTH = 0.65  # of the crop: tight enough that four in five portraits need no invented border
 HULL_CENTRE = (0.5, 0.54)
@@ -40,7 +55,7 @@ def read_fields(data):
             length, at = read_varint(data, at) if key & 7 == 2 else (4, at)
             value, at = data[at : at + length], at + length
         else:
-            raise ValueError(f"The metadata may hold varints, fixed32 and bytes; received wire type {key & 7}.")
+            raise DataError(f"The metadata may hold varints, fixed32 and bytes; received wire type {key & 7}.")
         yield key >> 3, value
 
 
@@ -60,7 +75,7 @@ def mirror_index(vertices):
     flipped = vertices * [-1, 1, 1]
     index = np.argmin(((flipped[:, None] - vertices[None]) ** 2).sum(-1), axis=1)
     if not np.array_equal(index[index], np.arange(len(index))):
-        raise ValueError("The canonical face must be symmetric; its mirror pairs are not one to one.")
+        raise DataError("The canonical face must be symmetric; its mirror pairs are not one to one.")
     return index.astype("int32")
 
 
@@ -89,23 +104,18 @@ def mean_shape(points, mirror):
     return ((mean - middle) / np.ptp(mean[:, 0]) * HULL_WIDTH + HULL_CENTRE).astype("float32")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("task", type=Path)
-    parser.add_argument("faces", type=Path)
-    parser.add_argument("out", type=Path)
-    arguments = parser.parse_args()
-    vertices, triangles = read_canonical(arguments.task)
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    vertices, triangles = read_canonical(options.task)
     mirror = mirror_index(vertices)
-    with open(arguments.faces / "faces.csv", newline="") as table:
-        train = {Path(row["file"]).stem for row in csv.DictReader(table) if row["split"] == "train"}
-    marks = np.load(arguments.faces / "landmarks.npz")
+    train = {Path(row["file"]).stem for row in read_list(options.faces / "faces.csv") if row["split"] == "train"}
+    marks = np.load(options.faces / "landmarks.npz")
     keep = [i for i, name in enumerate(marks["names"]) if Path(str(name)).stem in train]
     points = mean_shape(marks["points"][keep, : len(vertices)].astype("float64"), mirror)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(arguments.out, points=points, triangles=triangles, mirror=mirror)
-    print(f"{arguments.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(options.out, points=points, triangles=triangles, mirror=mirror)
+    print(f"{options.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("make_mean_mesh", main))

@@ -1,6 +1,6 @@
 """Put a Hugging Face Space together: a folder that can be pushed as it is.
 
-    python scripts/make_space.py space-folder
+    python -m scripts.make_space space-folder
 
 It holds ``README.md`` with the front matter, ``requirements.txt``, ``app.py``, the licence and the package with its
 presets. Nothing is sent anywhere.
@@ -11,7 +11,15 @@ import shutil
 import sys
 from pathlib import Path
 
+from keras_uncover.refusals import end_in_words
+
 ROOT = Path(__file__).parents[1]
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="a new folder")
+    return parser.parse_args(arguments)
 
 
 def make_space(folder):
@@ -29,16 +37,9 @@ def make_space(folder):
     return folder
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", help="a new folder")
-    try:
-        print(f"{make_space(parser.parse_args().folder)}: push it to a Space with the SDK Gradio")
-    except FileExistsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+def main(arguments=None):
+    print(f"{make_space(parse_arguments(arguments).folder)}: push it to a Space with the SDK Gradio")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(end_in_words("make_space", main))

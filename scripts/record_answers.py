@@ -1,6 +1,6 @@
 """Record what shipped presets answer beside their weights, for ``keras-uncover doctor`` and ``match``.
 
-    python scripts/record_answers.py small
+    python -m scripts.record_answers small
 
 Needed where weights were published otherwise than by ``scripts/ship_preset.py``, which does the same. Rates are taken
 from ``benchmarks/results/evaluate_NAME.json`` where that evaluation is one of these weights.
@@ -11,18 +11,26 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from keras_uncover.refusals import end_in_words
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", metavar="NAME")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
 from keras_uncover.inference.self_test import record_answers  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+", metavar="NAME")
-    for name in parser.parse_args().names:
+def main(arguments=None):
+    for name in parse_arguments(arguments).names:
         path = RESULTS / f"evaluate_{name}.json"
         report = json.loads(path.read_text("utf-8")) if path.is_file() else None
         answer, rates = record_answers(name, report)
@@ -30,4 +38,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("record_answers", main))

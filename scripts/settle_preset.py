@@ -1,6 +1,6 @@
 """Settle what training leaves open in a reconstructor, by the validation people.
 
-    python scripts/settle_preset.py runs/small SHARDS runs/settled [--rate 0.05]
+    python -m scripts.settle_preset runs/small SHARDS runs/settled [--rate 0.05]
 
 Two things are chosen on fakes and photos of the ``validation`` split, all post-processed. How much of the donor's
 recolouring and of its residual is taken: L1 and SSIM like them, and what they smooth away is likeness; so the pair of
@@ -11,14 +11,31 @@ genuine photos exceeds. The result ships by ``scripts/ship_preset.py``.
 
 import argparse
 import itertools
+import sys
 
-import keras
-import numpy as np
+from keras_uncover.refusals import end_in_words
 
-from keras_uncover.faces.identity import Judge, distance
-from keras_uncover.models.build import build_from_folder
-from keras_uncover.presets.weights import save_preset
-from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("shards")
+    parser.add_argument("out", help="new preset folder")
+    parser.add_argument("--rate", type=float, default=0.05, help="of false alarms at the mask's level (%(default)s)")
+    parser.add_argument("--slack", type=float, default=0.002, help="distance that a lower L1 may cost (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from keras_uncover.faces.identity import Judge, distance  # noqa: E402
+from keras_uncover.models.build import build_from_folder  # noqa: E402
+from keras_uncover.presets.weights import save_preset  # noqa: E402
+from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people  # noqa: E402
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FAMILIES = ("mesh", "affine")
@@ -63,20 +80,14 @@ def settle_mask(model, people, rate):
     print(f"taken: level {level:.2f}, exceeded by {rate:.0%} of {len(photos)} genuine photos")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run")
-    parser.add_argument("shards")
-    parser.add_argument("out", help="new preset folder")
-    parser.add_argument("--rate", type=float, default=0.05, help="of false alarms at the mask's level (%(default)s)")
-    parser.add_argument("--slack", type=float, default=0.002, help="distance that a lower L1 may cost (%(default)s)")
-    options = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     model, config = build_from_folder(options.run, calibrated=False)
-    people = read_people(options.shards, "validation")
+    people = read_people(options.shards, "validation", size=config["arch"]["size"])
     settle_donor(model, people, Judge.from_preset("judge"), options.slack)
     settle_mask(model, people, options.rate)
     save_preset(model, options.out, config, half=False)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("settle_preset", main))

@@ -1,6 +1,6 @@
 """Turn a training run into a preset that ships: float16 weights, configuration, manifest and card.
 
-    python scripts/ship_preset.py runs/small small SHARDS --calibrate 0.05
+    python -m scripts.ship_preset runs/small small SHARDS --calibrate 0.05
 
 What ships is measured, not the run: ``evaluate_keras.py`` calibrates the new preset on the ``validation`` people of
 SHARDS where that is asked for, and measures it on the ``test`` people; its numbers go into the card and into
@@ -14,10 +14,21 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from keras_uncover.refusals import end_in_words
 
-import tensorflow_datasets as tfds  # noqa: E402
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="run folder; - to measure the shipped preset again")
+    parser.add_argument("name")
+    parser.add_argument("shards")
+    parser.add_argument("--calibrate", type=float, metavar="RATE", help="wanted rate of false alarms")
+    parser.add_argument("--note", default="", help="a sentence for the card")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
 from evaluate_keras import calibrate, evaluate  # noqa: E402
 from keras_uncover.evaluation import tables as report_text  # noqa: E402
@@ -28,7 +39,9 @@ from keras_uncover.presets.weights import save_preset  # noqa: E402
 from keras_uncover.swaps.families import leave_out  # noqa: E402
 from keras_uncover.training.setup import plain_names  # noqa: E402
 from pipelines.make import choose_shares  # noqa: E402
+from pipelines.read import find_builder, iterate_records  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 PRESETS = ROOT / "keras_uncover" / "presets"
 AS_IT_IS = "-"
 PURPOSE = {
@@ -50,10 +63,9 @@ truth."""
 
 def read_splits(shards):
     """People of each split, and the SHA-256 of all names by split, sorted, one a line."""
-    builder = tfds.builder_from_directory(str(shards))
     people = {
-        split: sorted(row["person"].decode() for row in builder.as_dataset(split=split).as_numpy_iterator())
-        for split in sorted(builder.info.splits)
+        split: sorted(row["person"].decode() for row in iterate_records(shards, split, keys=("person",)))
+        for split in sorted(find_builder(shards).info.splits)
     }
     lines = "".join(f"{split} {name}\n" for split, names in people.items() for name in names)
     return {split: len(names) for split, names in people.items()}, hashlib.sha256(lines.encode()).hexdigest()
@@ -105,25 +117,19 @@ in both roles.{JUDGED if numbers["judge"] else ""}
 """
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="run folder; - to measure the shipped preset again")
-    parser.add_argument("name")
-    parser.add_argument("shards")
-    parser.add_argument("--calibrate", type=float, metavar="RATE", help="wanted rate of false alarms")
-    parser.add_argument("--note", default="", help="a sentence for the card")
-    arguments = parser.parse_args()
-    folder = PRESETS / arguments.name
-    if arguments.run != AS_IT_IS:
-        publish(arguments.run, folder, arguments.shards)
-    if arguments.calibrate is not None:
-        calibrate(str(folder), arguments.shards, arguments.calibrate)
-    numbers = evaluate(str(folder), arguments.shards)
-    results = ROOT / "benchmarks" / "results" / f"evaluate_{arguments.name}.json"
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    folder = PRESETS / options.name
+    if options.run != AS_IT_IS:
+        publish(options.run, folder, options.shards)
+    if options.calibrate is not None:
+        calibrate(str(folder), options.shards, options.calibrate)
+    numbers = evaluate(str(folder), options.shards)
+    results = ROOT / "benchmarks" / "results" / f"evaluate_{options.name}.json"
     results.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     record_answers(folder, numbers)
     config = json.loads((folder / "config.json").read_text())
-    (folder / "card.md").write_text(write_card(config, arguments.name, numbers, arguments.note))
+    (folder / "card.md").write_text(write_card(config, options.name, numbers, options.note))
     print(f"{folder.relative_to(ROOT)} and {results.relative_to(ROOT)} written")
 
 
@@ -139,4 +145,4 @@ def publish(run, folder, shards):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("ship_preset", main))

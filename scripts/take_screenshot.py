@@ -1,16 +1,30 @@
 """Take the README's picture of the demo: the page with the answer for an example, by the preset that ships.
 
-    python scripts/take_screenshot.py docs/demo.jpg
+    python -m scripts.take_screenshot docs/demo.jpg
 
 Needs the extras [demo] and [browser], and Chromium on the PATH. Look at the picture before you keep it.
 """
 
 import argparse
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
-from keras_uncover.demo.app import load_preset, serve
+from keras_uncover.refusals import end_in_words
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", help="JPEG to write")
+    parser.add_argument("--preset", default="small")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+
+from keras_uncover.demo.app import load_preset, serve  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples" / "fake_1.jpg"
@@ -38,14 +52,11 @@ def take(path, preset):
     page.close(verbose=False)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", help="JPEG to write")
-    parser.add_argument("--preset", default="small")
-    arguments = parser.parse_args()
-    take(arguments.picture, arguments.preset)
-    print(f"{arguments.picture}: written; look at it")
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    take(options.picture, options.preset)
+    print(f"{options.picture}: written; look at it")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("take_screenshot", main))

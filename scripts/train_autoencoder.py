@@ -1,6 +1,6 @@
 """Train the autoencoder of the swap family resynth on the train people, and ship it as a preset.
 
-    python scripts/train_autoencoder.py SHARDS FOLDER --minutes 5
+    python -m scripts.train_autoencoder SHARDS FOLDER --minutes 5
 
 SHARDS is a folder written by ``python -m pipelines.portraits``; FOLDER becomes a preset folder with weights,
 configuration, manifest and card. The loss is L1; it is small on purpose and stays soft. What ships is measured on the
@@ -17,8 +17,23 @@ import sys
 import time
 from pathlib import Path
 
+from keras_uncover.refusals import end_in_words
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
 import cv2  # noqa: E402
 import keras  # noqa: E402
@@ -27,7 +42,7 @@ import tensorflow as tf  # noqa: E402
 
 from keras_uncover.models.autoencoder import ARCH, KIND, build_autoencoder, load_autoencoder  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402
-from pipelines.read import read_records  # noqa: E402
+from pipelines.read import iterate_records  # noqa: E402
 
 BATCH = 16
 CHUNK = 50  # steps between looks at the clock
@@ -37,8 +52,7 @@ def describe_data(shards, size):
     """What the configuration says of the data: people of each split, and a SHA-256 of their names by split."""
     people = {}
     for split in ("test", "train", "validation"):
-        records, _ = read_records(shards, split, keys=("person",))
-        people[split] = sorted(record["person"].decode() for record in records.as_numpy_iterator())
+        people[split] = sorted(row["person"].decode() for row in iterate_records(shards, split, keys=("person",)))
     lines = "".join(f"{split} {name}\n" for split, names in people.items() for name in names)
     digest = hashlib.sha256(lines.encode()).hexdigest()
     counts = {split: len(names) for split, names in people.items()}
@@ -47,8 +61,7 @@ def describe_data(shards, size):
 
 def read_crops(shards, split):
     """Crops of a split, uint8 ``(n, size, size, 3)``."""
-    records, _ = read_records(shards, split, keys=("crop",))
-    return np.stack([record["crop"] for record in records.as_numpy_iterator()])
+    return np.stack([record["crop"] for record in iterate_records(shards, split, keys=("crop",))])
 
 
 def make_batches(crops, seed):
@@ -116,7 +129,7 @@ parameters, stored as float16. Licence: MIT.
 - **Data**: crops of the `train` people of generated portraits who do not exist
   (SelfishGene/SFHQ-T2I-dataset and SelfishGene/SFHQ-dataset, MIT; faker-js/assets-person-portrait, CC0-1.0), one a
   person: {people}. Split hash `{trained["split_sha256"][:16]}`. It was trained on `train` alone.
-- **Made by**: `scripts/train_autoencoder.py SHARDS FOLDER --minutes {trained["minutes"]:g} --seed {trained["seed"]}`:
+- **Made by**: `python -m scripts.train_autoencoder SHARDS FOLDER --minutes {trained["minutes"]:g} --seed {trained["seed"]}`:
   {trained["steps"]:,} steps of {BATCH} crops of {trained["size"]} px, L1, Adam.
   How many steps fit into the time depends on the machine.
 - **Measured** on the {numbers["n"]} `validation` people, clean crops of {trained["size"]} px:
@@ -128,14 +141,8 @@ parameters, stored as float16. Licence: MIT.
 """
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shards")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training (%(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     keras.utils.set_random_seed(options.seed)
     crops = read_crops(options.shards, "train")
     size = crops.shape[1]
@@ -154,4 +161,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(end_in_words("train_autoencoder", main))

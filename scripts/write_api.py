@@ -1,7 +1,7 @@
 """Write docs/api.md, the reference of the public parts, from the docstrings in the source.
 
-    python scripts/write_api.py            # write it
-    python scripts/write_api.py --check    # exit 1 where it is not what the source says
+    python -m scripts.write_api            # write it
+    python -m scripts.write_api --check    # exit 1 where it is not what the source says
 
 Nothing is imported: the source is read, so this needs no backend. ``test_docs.py`` keeps the page up to date.
 """
@@ -11,7 +11,17 @@ import ast
 import sys
 from pathlib import Path
 
+from keras_uncover.refusals import end_in_words
+
 ROOT = Path(__file__).parents[1]
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is out of date")
+    return parser.parse_args(arguments)
+
+
 PAGE = ROOT / "docs" / "api.md"
 # In the order of the page: what users and trainers call; the other modules are the insides of these.
 MODULES = {
@@ -100,19 +110,17 @@ def quote(text):
     return f"```text\n{text}\n```\n"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the page is out of date")
-    arguments = parser.parse_args()
+def main(arguments=None):
+    options = parse_arguments(arguments)
     text = build()
-    if not arguments.check:
+    if not options.check:
         PAGE.write_text(text, "utf-8")
         print(f"{PAGE.relative_to(ROOT)}: {text.count('####')} entries")
     elif PAGE.read_text("utf-8") != text:
-        print("docs/api.md is out of date; run python scripts/write_api.py", file=sys.stderr)
+        print("docs/api.md is out of date; run python -m scripts.write_api", file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(end_in_words("write_api", main))

@@ -1,6 +1,6 @@
 """Write into a preset's card why its numbers are what they are: ablations, families left out, bounds.
 
-    python scripts/write_studies.py small [--check]
+    python -m scripts.write_studies small [--check]
 
 The tables are those of ``benchmarks/results/ablations.json`` and ``bounds.json`` (``benchmarks/ablations.py`` and
 ``benchmarks/bounds.py`` write them). They take the place of those that the card has, or come to its end. With --check
@@ -12,11 +12,22 @@ import json
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from keras_uncover.refusals import end_in_words
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="of a preset that ships")
+    parser.add_argument("--check", action="store_true", help="write nothing, only say whether the card has the tables")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
 
 from keras_uncover.evaluation.tables import number, to_markdown  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PRESETS = ROOT / "keras_uncover" / "presets"
 BEGIN, END = "<!-- made by scripts/write_studies.py -->", "<!-- end of what was made -->"
@@ -103,15 +114,12 @@ def put_in(card, section):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="of a preset that ships")
-    parser.add_argument("--check", action="store_true", help="write nothing, only say whether the card has the tables")
-    options = parser.parse_args(arguments)
+    options = parse_arguments(arguments)
     path = PRESETS / options.name / "card.md"
     card = path.read_text("utf-8")
     new = put_in(card, describe(options.name))
     if options.check and new != card:
-        print(f"The card of {options.name} is out of date; run python scripts/write_studies.py {options.name}", file=sys.stderr)
+        print(f"The card of {options.name} is out of date; run python -m scripts.write_studies {options.name}", file=sys.stderr)
         return 1
     if not options.check:
         path.write_text(new, "utf-8")
@@ -119,4 +127,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(end_in_words("write_studies", main))

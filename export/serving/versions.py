@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 
 from keras_uncover.files import force_to_disk
+from keras_uncover.refusals import Refusal
 
 WRITING, REMOVING = ".writing-", ".removing-"
 
 
-class ExportError(RuntimeError):
+class ExportError(Refusal, RuntimeError):
     """A version that cannot be written, or that does not answer as its preset does."""
 
 

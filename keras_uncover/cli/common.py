@@ -2,7 +2,8 @@
 
 import argparse
 import os
-import sys
+
+from keras_uncover.process import tell
 
 DEFAULT_PRESET = "small"
 DONE, FAILED, USAGE, REFUSED, WEIGHTS, FOUND, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 10, 130, 141
@@ -63,7 +64,7 @@ def check_writable(arguments, option):
 
 def say(words):
     """A line for the person at the terminal."""
-    print(words, file=sys.stderr)
+    tell(words)
 
 
 def complain(error):

@@ -7,9 +7,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
+from keras_uncover.process import tell
 
 CLEAR_LINE = "\r\x1b[K"
 BAR = 24  # characters
@@ -28,16 +29,23 @@ def hushed_start():
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Advice on tracing is not for who asks about a photo.
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb") as stderr:
+    flush()
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb", buffering=0) as stderr:
         os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            flush()
             os.dup2(stderr.fileno(), 2)
             held.seek(0)
-            stderr.writelines(line for line in held if not START_NOTE.match(line))
+            with suppress(OSError):
+                stderr.write(b"".join(line for line in held if not START_NOTE.match(line)))
+
+
+def flush():
+    """Write out what Python holds of stderr, if it can be written."""
+    with suppress(OSError):
+        sys.stderr.flush()
 
 
 class Console:
@@ -55,7 +63,7 @@ class Console:
 
     def say(self, text):
         """Print a line in place of the counter."""
-        print(f"{CLEAR_LINE if self.counts else ''}{text}", file=sys.stderr)
+        tell(f"{CLEAR_LINE if self.counts else ''}{text}")
 
     def count(self, done):
         """Show that ``done`` photos are answered, and how long the others may take.
@@ -71,7 +79,7 @@ class Console:
             left = f", about {describe_seconds((now - self.since) / (done - 1) * (self.total - done))} left"
         filled = BAR * done // self.total
         bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
-        print(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="", file=sys.stderr, flush=True)
+        tell(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="")
 
     def refuse(self, photo, error):
         """Tell that a photo was refused, and why."""

@@ -5,6 +5,7 @@ import time
 from functools import partial
 
 from keras_uncover.cli.common import DONE, FAILED, WEIGHTS, add_command, add_preset, complain, say, whole
+from keras_uncover.demo.listening import bare
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -18,7 +19,8 @@ def add(commands):
         "Serve a page on this machine that answers for photos. It asks nothing of any other machine;\n"
         "photos are removed when the visitor leaves. Needs the extra [demo].",
         "examples:\n  keras-uncover demo\n  keras-uncover demo --port 8000 --preset runs/mine\n"
-        "\nexit codes:\n  0    stopped by the server\n  1    Gradio is not installed, or the port is taken\n"
+        "\nexit codes:\n  0    stopped by the server\n"
+        "  1    Gradio is not installed, the host is unknown, the port is taken, or the model cannot be loaded\n"
         "  4    weights are missing or altered, or there is no such preset\n  130  stopped with Ctrl-C\n",
     )
     parser.add_argument(
@@ -47,7 +49,7 @@ def run(arguments):
     except WeightsError as error:
         complain(error)
         return WEIGHTS
-    if arguments.host not in LOOPBACK:
+    if bare(arguments.host) not in LOOPBACK:
         say(f"note: {arguments.host} can be reached from other machines; whoever can reach it can ask for answers")
     from keras_uncover.cli.console import hushed_start
     from keras_uncover.demo.app import load_preset, serve
@@ -62,6 +64,9 @@ def run(arguments):
         # Gradio's own ``block_thread`` takes Ctrl-C for a common end and says a word on stdout.
         while page.is_running:
             time.sleep(0.1)
+            if page.answers.failure() is not None:
+                complain(f"the model could not be loaded: {page.answers.failure()}")
+                return FAILED
     finally:
         page.close(verbose=False)
     return DONE

@@ -5,10 +5,13 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 
+from keras_uncover.files import open_at_once
+from keras_uncover.refusals import OptionError
+
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-class InputError(ValueError):
+class InputError(OptionError):
     """An argument that names nothing that can be read as photos."""
 
 
@@ -91,7 +94,7 @@ def hash_file(path):
     try:
         if not os.path.isfile(path):  # Reading from a pipe would not end.
             return None
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=open_at_once) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None

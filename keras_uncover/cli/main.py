@@ -10,8 +10,9 @@ from importlib import metadata
 
 from keras_uncover.cache import use_cache
 from keras_uncover.cli import card, demo, doctor, match, plot, predict
-from keras_uncover.cli.common import FAILED, INTERRUPTED, PIPE, complain, say
-from keras_uncover.process import ended_by_term
+from keras_uncover.cli.common import INTERRUPTED, PIPE, complain, say
+from keras_uncover.process import ended_by_term, open_closed_streams
+from keras_uncover.refusals import explain
 
 COMMANDS = (predict, match, demo, doctor, card, plot)  # in the order of --help
 
@@ -25,6 +26,7 @@ def main(argv=None):
     Returns: the exit code. Raises SystemExit for ``--help``, ``--version`` and a wrong command line, as argparse does,
     and at SIGTERM.
     """
+    open_closed_streams()
     arguments = build_parser().parse_args(argv)
     use_cache()
     try:
@@ -37,9 +39,12 @@ def main(argv=None):
         # Whoever read our data has left. Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE
-    except OSError as error:
-        complain(error)
-        return FAILED
+    except Exception as error:
+        found = explain(error)
+        if found is None:
+            raise
+        complain(found[1])
+        return found[0]
 
 
 def build_parser():

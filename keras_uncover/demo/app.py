@@ -5,35 +5,34 @@ history of runs in the browser. Photos that visitors bring lie in a private fold
 """
 
 import atexit
-import base64
 import inspect
 import os
 import shutil
 import sys
 import tempfile
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from importlib import resources
-from pathlib import Path
 
 from keras_uncover.cache import use_cache
-from keras_uncover.demo.page import read_style, show_face
-from keras_uncover.demo.report import title_face, write_report
+from keras_uncover.demo.answers import MAX_FACES, Answers, describe, link_report
+from keras_uncover.demo.listening import check_address, in_url, without_proxies
+from keras_uncover.demo.page import read_style
+from keras_uncover.demo.report import title_face
 from keras_uncover.demo.uploads import Uploads
+from keras_uncover.demo.visitors import ClosedRoutes, hide_uploads, make_blocks
 from keras_uncover.images.decode import ImageError
-from keras_uncover.inference.answers import VERDICT_WORDS, to_records
-from keras_uncover.inference.scores import measured_scores
+from keras_uncover.inference.answers import to_records
 from keras_uncover.inference.wording import LIMITS
 
-MAX_FACES = 8
 MAX_MEGABYTES = 20
 WAITING = 32  # visitors in the queue; who comes later is told to come again
 CLEANING = (600, 3600)  # seconds: how often Gradio looks for files that no session end removed, and from which age on
 # Without these Gradio asks addresses outside of this machine. They are read when it is imported.
 CLOSED = {
     "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SSR_MODE": "False", "GRADIO_RUN_HISTORY": "False",
-    "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "MPLBACKEND": "Agg",
+    "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "True", "MPLBACKEND": "Agg",
+    # And these have it serve other files, let visitors edit the program, or serve files from other processes.
+    "GRADIO_ALLOWED_PATHS": "", "GRADIO_VIBE_MODE": "", "GRADIO_WATCH_DIRS": "", "GRADIO_NUM_WORKERS": "0",
 }
 SAMPLES = resources.files("keras_uncover") / "data" / "samples"
 TITLE = "Was the face in this photo swapped in?"
@@ -58,63 +57,16 @@ def import_gradio(folder):
             "Gradio must be imported by the demo itself, which tells it not to look outside; received it imported "
             "already. Import gradio after keras_uncover.demo has served."
         )
-    os.environ.update(CLOSED, GRADIO_TEMP_DIR=str(folder))
+    os.environ.update(CLOSED, GRADIO_TEMP_DIR=os.path.realpath(folder))
     import gradio
 
+    hide_uploads(gradio)
     return gradio
 
 
 def choose_theme(gr):
     """Fonts that every machine has, and a blue that white words can be read on."""
     return gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
-
-
-class Answers:
-    """What the page asks: one model that loads while the page starts, one photo at a time.
-
-    Args:
-        load: function without arguments that gives an ``Uncoverer``.
-    """
-
-    def __init__(self, load):
-        self.lock = threading.Lock()
-        pool = ThreadPoolExecutor(1)
-        self.loading = pool.submit(load)
-        pool.shutdown(wait=False)
-
-    def ask(self, path):
-        """The ``Result`` of an uploaded file, called by the name that it came with."""
-        data = Path(path).read_bytes()
-        uncoverer = self.loading.result()
-        with self.lock:
-            result = uncoverer(data, max_faces=MAX_FACES)
-        result.file = Path(path).name
-        return result
-
-    def show(self, result):
-        """HTML of each face."""
-        uncoverer = self.loading.result()
-        scores = measured_scores(uncoverer.config)
-        return [show_face(result.photo, answer, scores, uncoverer.band) for answer in result.faces]
-
-    def report(self, result):
-        """The report as HTML."""
-        uncoverer = self.loading.result()
-        scores = measured_scores(uncoverer.config)
-        return write_report(result, uncoverer.weights_sha256, scores, uncoverer.band)
-
-
-def describe(result):
-    """The answer in one line a face, for the part of the page that screen readers read out."""
-    lines = [f"{title_face(answer)}, {VERDICT_WORDS[answer.verdict]}" for answer in result.faces]
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
-
-
-def link_report(html, name):
-    """A link that holds the report itself, so that no file of it is written here."""
-    data = base64.b64encode(html.encode("utf-8")).decode("ascii")
-    file = escape(f"{Path(name).stem}_report.html")
-    return f'<p class="ku-report"><a download="{file}" href="data:text/html;base64,{data}">Download the report</a></p>'
 
 
 def build(load, folder, samples=SAMPLES):
@@ -128,15 +80,14 @@ def build(load, folder, samples=SAMPLES):
     Returns: ``gradio.Blocks``.
     """
     gr = import_gradio(folder)
-    answers = Answers(load)
-    with gr.Blocks(title="keras_uncover", analytics_enabled=False, delete_cache=CLEANING) as page:
+    uploads = Uploads(folder, samples)
+    answers = Answers(load, uploads)
+    with make_blocks(gr, uploads)(title="keras_uncover", analytics_enabled=False, delete_cache=CLEANING) as page:
         gr.Markdown(INTRO)
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
                 photo = gr.Image(label="Photo (JPEG, PNG or WebP)", type="filepath", sources=["upload", "clipboard"],
                                  image_mode=None, height=300, elem_id="ku-photo")
-                # The gate judges the file as it came; Gradio would open it first, with words of its own.
-                photo.preprocess = lambda payload: None if payload is None else payload.path
                 again = gr.Button("Answer", variant="primary", elem_id="ku-again")
                 names = sorted(str(path) for path in samples.glob("*.jpg"))
                 gr.Examples(names, photo, cache_examples=False, label="Examples: people who do not exist",
@@ -148,9 +99,10 @@ def build(load, folder, samples=SAMPLES):
                 report = gr.HTML()
                 with gr.Accordion("As data (JSON)", open=False):
                     data = gr.JSON(show_label=False)
-        uploads = Uploads(folder)
-        connect(gr, page, answers, uploads, photo, again, [status, faces, *tabs, *pages, report, data])
-        add_endpoints(gr, answers, uploads, photo)
+        uploads.release()  # The examples' copies.
+        connect(gr, page, answers, photo, again, [status, faces, *tabs, *pages, report, data])
+        add_endpoints(gr, answers, photo)
+    page.answers = answers
     return page
 
 
@@ -160,7 +112,7 @@ def add_tab(gr, index):
         return tab, gr.HTML(elem_classes="ku-answer")
 
 
-def connect(gr, page, answers, uploads, photo, again, outputs):
+def connect(gr, page, answers, photo, again, outputs):
     """Answer whenever the photo changes or is asked for again; forget what a visitor brought when they leave."""
 
     def fill(words, titles=(), shown=(), report="", records=None):
@@ -169,12 +121,11 @@ def connect(gr, page, answers, uploads, photo, again, outputs):
         tabs = [gr.update(label=title, visible=True) for title in titles] + [gr.update(visible=False)] * blanks
         return [words, gr.update(visible=bool(titles), selected=0), *tabs, *shown, *[""] * blanks, report, records]
 
-    def answer(path, request: gr.Request):
-        if path is None:
+    def answer(photo, request: gr.Request):
+        if photo is None:
             return fill("")
-        uploads.note(path, request.session_hash)
         try:
-            result = answers.ask(path)
+            result = answers.ask(photo, request.session_hash)
         except ImageError as error:
             return fill(f'<p class="ku-refused">This photo is refused. {escape(str(error))}</p>')
         titles = [title_face(face).capitalize() for face in result.faces]
@@ -182,22 +133,22 @@ def connect(gr, page, answers, uploads, photo, again, outputs):
         return fill(describe(result), titles, answers.show(result), report, to_records(result))
 
     def leave(request: gr.Request):
-        uploads.forget(request.session_hash)
+        answers.uploads.forget(request.session_hash)
 
-    gr.on([photo.change, again.click], answer, photo, outputs, api_visibility="private", concurrency_id="model",
-          trigger_mode="always_last", show_progress_on=outputs[0])
+    # Not preprocessed: Gradio would open the photo first, with words of its own.
+    gr.on([photo.change, again.click], answer, photo, outputs, preprocess=False, api_visibility="private",
+          concurrency_id="model", trigger_mode="always_last", show_progress_on=outputs[0])
     page.unload(leave)
 
 
-def add_endpoints(gr, answers, uploads, photo):
+def add_endpoints(gr, answers, photo):
     """The two endpoints for programs: ``/predict`` gives the records, ``/report`` the report as HTML."""
 
-    def ask(path, request):
-        if path is None:
+    def ask(photo, request):
+        if photo is None:
             raise gr.Error("A photo must be given; received nothing.", print_exception=False)
-        uploads.note(path, request.session_hash)
         try:
-            return answers.ask(path)
+            return answers.ask(photo, request.session_hash)
         except ImageError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
 
@@ -211,7 +162,7 @@ def add_endpoints(gr, answers, uploads, photo):
 
     for function, output in ((predict, gr.JSON(visible=False)), (report, gr.Textbox(visible=False))):
         hidden = gr.Button(visible=False)
-        hidden.click(function, photo, output, api_name=function.__name__, concurrency_id="model")
+        hidden.click(function, photo, output, preprocess=False, api_name=function.__name__, concurrency_id="model")
 
 
 def load_preset(preset="small"):
@@ -239,18 +190,36 @@ def serve(load=load_preset, host="127.0.0.1", port=None, samples=SAMPLES, max_me
     Returns: the ``gradio.Blocks`` that is served; ``local_url`` is where, ``close()`` ends it.
 
     Raises:
-        OSError: the port is taken.
+        OSError: it cannot be served there; nothing is left running.
     """
+    if host is not None and port is not None:
+        check_address(host, port)
     use_cache()
     folder = tempfile.mkdtemp(prefix="keras_uncover_demo_")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     page = build(load, folder, samples)
     page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=True)
+    try:
+        launch(page, host, port, max_megabytes)
+    except Exception as error:  # Gradio raises several types, Exception itself among them.
+        page.close(verbose=False)
+        raise OSError(f"The demo could not be served: {error}") from error
+    page.answers.start()
+    if block:
+        page.block_thread()
+    return page
+
+
+def launch(page, host, port, max_megabytes):
+    """Let Gradio serve a page, for this machine's questions alone and without any other."""
+    gr = sys.modules["gradio"]
     # The oldest Gradio that we take has no history of runs, and no such option.
     history = {"run_history": False} if "run_history" in inspect.signature(page.launch).parameters else {}
-    page.launch(
-        server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=not block, ssr_mode=False,
-        enable_monitoring=False, mcp_server=False, **history, show_error=True, footer_links=["api"],
-        max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(), theme=choose_theme(sys.modules["gradio"]),
-    )
-    return page
+    doors = gr.routes.fastapi.middleware.Middleware(ClosedRoutes, uploads=page.answers.uploads)
+    with without_proxies():
+        page.launch(
+            server_name=None if host is None else in_url(host), server_port=port, share=False, quiet=True,
+            prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, mcp_server=False, **history,
+            show_error=True, footer_links=["api"], max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(),
+            theme=choose_theme(gr), app_kwargs={"middleware": [doors]},
+        )

@@ -1,34 +1,95 @@
-"""Photos that visitors of the demo brought: each file goes when the last session that holds it ends."""
+"""Photos of the demo: what a visitor may have read, and when it is removed.
 
+A visitor names a photo by its path on this machine, so the path is taken for a claim. What may be read are regular
+files inside the upload folder that no other session holds, and the bundled samples. All else is answered by one
+sentence, the same whatever lies there, so that nobody learns what exists.
+"""
+
+import os
+import stat
 import threading
 from pathlib import Path
 
+from keras_uncover.files import open_at_once
+from keras_uncover.images.decode import MAX_BYTES, ImageError, read_stream
+
+
+class NotYours(ImageError):
+    """A path that is no photo of this visitor. It says nothing about what lies there."""
+
+    def __init__(self):
+        super().__init__(
+            "A photo is one that you uploaded to this page, or one of its examples", "something else",
+            "Upload the photo and ask again.",
+        )
+
 
 class Uploads:
-    """Which session holds which file.
+    """Which session holds which file. A file belongs to the first session that asks for it.
 
     Args:
-        folder: where uploads are written; what lies in it now is not an upload and stays.
+        folder: where uploads are written; what lies in it now is not an upload and stays, for everybody to read.
+        samples: folder of photos that everybody may read; None for none.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, samples=None):
         self.folder, self.lock, self.held = Path(folder).resolve(), threading.Lock(), {}
-        self.kept = {path for path in self.folder.rglob("*") if path.is_file()}
+        self.free = set() if samples is None else set(Path(samples).resolve().glob("*.jpg"))
+        self.release()
 
-    def note(self, path, session):
-        """A session brought a file; what is no upload is left alone."""
-        path = Path(path).resolve()
-        if session is not None and path.is_relative_to(self.folder) and path not in self.kept:
-            with self.lock:
-                self.held.setdefault(path, set()).add(session)
+    def release(self):
+        """From now on all that lies in the folder is free, such as copies of the samples."""
+        self.free |= {path for path in self.folder.rglob("*") if path.is_file()}
 
-    def forget(self, session):
-        """A session ended: remove its files, but those that another one still holds."""
+    def holds(self, path):
+        """Whether a visitor's path names, without links, a regular file of the upload folder or a free one."""
+        try:
+            place = Path(path)
+            ours = os.path.realpath(path) == path and (place in self.free or self.folder in place.parents)
+            return ours and stat.S_ISREG(os.lstat(path).st_mode)
+        except (OSError, TypeError, ValueError):  # Nothing there, or no path: too long, with a null byte, no text.
+            return False
+
+    def read(self, path, session, max_bytes=MAX_BYTES):
+        """Bytes of a photo; from now on it is held by the session that asks.
+
+        Args:
+            path: what the visitor claims, of any type.
+            session: str, or None for a single question: its upload is removed once it is read.
+            max_bytes: the image gate's limit.
+
+        Raises:
+            NotYours: there is nothing that this session may read.
+            ImageError: the upload is empty or too large.
+        """
+        if not self.holds(path):
+            raise NotYours
+        holder = session or object()  # A single question is nobody else's session.
+        try:
+            handle = open_at_once(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError as error:
+            raise NotYours from error
+        with os.fdopen(handle, "rb") as file:
+            place, regular = Path(path), stat.S_ISREG(os.fstat(handle).st_mode)
+            if not regular or not (place in self.free or self.take(place, holder)):
+                raise NotYours
+            try:
+                return read_stream(file, f'"{place.name}"', max_bytes)
+            finally:
+                if not session:
+                    self.forget(holder)
+
+    def take(self, place, holder):
+        """Hold a file for a session, unless another one has it; says whether it is held."""
         with self.lock:
-            for path, sessions in list(self.held.items()):
-                sessions.discard(session)
-                if not sessions:
-                    del self.held[path]
-                    path.unlink(missing_ok=True)
-                    if path.parent != self.folder and path.parent.is_dir() and not any(path.parent.iterdir()):
-                        path.parent.rmdir()
+            return self.held.setdefault(place, holder) == holder
+
+    def forget(self, holder):
+        """A session ended: remove its files, and let go of those that Gradio removed after their hour."""
+        with self.lock:
+            ended = [place for place, other in self.held.items() if other == holder or not place.exists()]
+            for place in ended:
+                del self.held[place]
+                place.unlink(missing_ok=True)
+                if place.parent != self.folder and place.parent.is_dir() and not any(place.parent.iterdir()):
+                    place.parent.rmdir()

@@ -13,6 +13,7 @@ from keras_uncover.inference.scores import count_scores
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import uncalibrated
 from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config
+from keras_uncover.refusals import DataError, OptionError
 
 STEPS, TOLERANCE = 100, 1e-9
 
@@ -58,10 +59,10 @@ def fit_scale(genuine, fake, n_people, with_bias=True):
     Returns: temperature and bias, floats.
 
     Raises:
-        ValueError: one kind is missing, or the scores rank genuine photos above fakes.
+        DataError: one kind is missing, or the scores rank genuine photos above fakes.
     """
     if not len(genuine) or not len(fake):
-        raise ValueError(f"A calibration needs genuine and fake scores; received {len(genuine)} and {len(fake)}.")
+        raise DataError(f"A calibration needs genuine and fake scores; received {len(genuine)} and {len(fake)}.")
     weight = np.repeat([0.5 / len(genuine), 0.5 / len(fake)], [len(genuine), len(fake)])
     label = np.repeat([1.0, n_people + 1.0], [len(genuine), len(fake)]) / (n_people + 2.0)
     inputs = np.stack([np.concatenate([logit(genuine), logit(fake)]), np.full(len(label), float(with_bias))])
@@ -82,7 +83,7 @@ def fit_scale(genuine, fake, n_people, with_bias=True):
         if np.abs(step).max() <= TOLERANCE:
             break
     if at[0] <= 1e-6:
-        raise ValueError(
+        raise DataError(
             "A calibration needs scores that are higher for fakes than for genuine photos; received scores of which "
             f"{100 * ranking.auc(genuine, fake):.1f} % of the pairs are in that order. Train the network first."
         )
@@ -104,10 +105,10 @@ def choose_threshold(genuine, fake, rate):
     Returns: threshold, and ``[low, threshold]`` or None.
 
     Raises:
-        ValueError: so many genuine photos score 1 that no threshold keeps the rate.
+        DataError: so many genuine photos score 1 that no threshold keeps the rate.
     """
     if not 0.0 < rate < 1.0:
-        raise ValueError(f"The rate of false alarms must be between 0 and 1, such as 0.05; received {rate}.")
+        raise OptionError(f"The rate of false alarms must be between 0 and 1, such as 0.05; received {rate}.")
     genuine, fake = np.sort(np.asarray(genuine, float)), np.sort(np.asarray(fake, float))
     scores = np.unique(np.concatenate([[0.0], genuine, fake, [1.0]]))
     # The highest genuine score that must stay below the threshold, and the lowest fake one that must not be below the
@@ -115,7 +116,7 @@ def choose_threshold(genuine, fake, rate):
     last = genuine[::-1][int(np.floor(rate * len(genuine) + 1e-9))]
     first = fake[int(np.floor(rate * len(fake) + 1e-9))]
     if last >= 1.0:
-        raise ValueError(f"No threshold keeps false alarms within {rate}: more genuine photos than that score 1.")
+        raise DataError(f"No threshold keeps false alarms within {rate}: more genuine photos than that score 1.")
     threshold = float((last + scores[np.searchsorted(scores, last, "right")]) / 2)
     low = float((first + scores[max(np.searchsorted(scores, first, "left") - 1, 0)]) / 2)
     return threshold, [low, threshold] if low < threshold else None

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_uncover.refusals import DataError
+
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # on kernels whose mean diagonal is 1 a block
 HELD_OUT = 1 / 6  # of the people, to choose by
 
@@ -50,7 +52,7 @@ class Ridge:
 def hold_out(count, seed):
     """Which of ``count`` people are held out: bool ``(count,)``, one sixth and at least one."""
     if count < 3:
-        raise ValueError(f"A regression whose penalty is chosen needs three people at least; received {count}.")
+        raise DataError(f"A regression whose penalty is chosen needs three people at least; received {count}.")
     drawn = np.random.default_rng(seed).permutation(count)
     return np.isin(np.arange(count), drawn[: max(1, round(count * HELD_OUT))])
 

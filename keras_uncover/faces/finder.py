@@ -16,6 +16,7 @@ from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.models.face_mesh import build_face_mesh
 from keras_uncover.ops.geometry import cut_crops, transform_points
 from keras_uncover.presets.weights import load_weights
+from keras_uncover.process import claim_process
 
 PRESETS = resources.files("keras_uncover") / "presets"
 # Looked at with the mesh in one photo.
@@ -153,6 +154,7 @@ class FaceFinder:
     """
 
     def __init__(self, presets=PRESETS):
+        claim_process()
         self.detector, self.mesh = build_face_detector(), build_face_mesh()
         for model in (self.detector, self.mesh):
             load_weights(model, os.path.join(presets, model.name))
@@ -175,6 +177,7 @@ class FaceFinder:
         Raises:
             ValueError: the photo or ``max_faces`` is something else.
         """
+        claim_process()
         if not 1 <= max_faces <= MAX_CANDIDATES:
             raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
         canvas, size = lay_on_canvas(photo)
@@ -211,6 +214,7 @@ class FaceFinder:
 
         Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
         """
+        claim_process()
         return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
 
     def _seek_faces(self, photo, matrices):

@@ -8,6 +8,7 @@ from keras_uncover.models.face_identity import build_face_resnet
 from keras_uncover.ops.mesh import VERTICES
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
+from keras_uncover.process import claim_process
 
 SAME_PERSON = 0.6  # the network's own mark: closer than this, two faces are called the same person's
 BATCH = 16
@@ -27,6 +28,7 @@ class Judge:
     @classmethod
     def from_preset(cls, preset="judge"):
         """Load the judge that ships, or a preset folder of the same kind. Raises: ``WeightsError``."""
+        claim_process()
         folder = preset_folder(preset)
         network = build_face_resnet()
         kind = load_verified(folder).get("kind")
@@ -51,6 +53,7 @@ class Judge:
         Raises:
             ValueError: shapes, range or numbers do not fit.
         """
+        claim_process()
         images, points = check_crops(images, points)
         model = self._model(images.shape[1])
         rows = [np.zeros((0, 128), "float32")]

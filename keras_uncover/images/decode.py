@@ -28,6 +28,8 @@ No state is kept or changed, so that threads can decode side by side. Memory is 
 PNG and baseline JPEG, 12 for progressive JPEG in CMYK, 16 for WebP, whose decoder keeps pictures of its own.
 """
 
+import os
+import stat
 from io import BytesIO
 from pathlib import Path
 
@@ -37,7 +39,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from keras_uncover.files import open_at_once
 from keras_uncover.images.headers import name_format, pixel_parts, read_frame
+from keras_uncover.refusals import REFUSED, Refusal
 
 MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
 MAX_PIXELS = 50_000_000
@@ -49,11 +53,13 @@ BAND = 2**18  # pixels that are brought to RGB at a time
 DECODERS = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile}
 
 
-class ImageError(ValueError):
+class ImageError(Refusal, ValueError):
     """An image that is refused.
 
     Attributes: ``rule`` that it breaks, ``received`` instead, and ``hint``, the way out; each is a str.
     """
+
+    exit_code = REFUSED
 
     def __init__(self, rule, received, hint):
         super().__init__(rule, received, hint)
@@ -74,19 +80,41 @@ def read_bytes(source, max_bytes=MAX_BYTES):
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _check_length(bytes(source), "bytes", max_bytes)
-    path = Path(source)
+    path, name = Path(source), f'"{source}"'
     try:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "something that is no file" if path.exists() else "nothing there"
-            raise ImageError("An input is an image file", f'{found}: "{source}"', "Check the path.")
-        _check_size(path.stat().st_size, f'"{source}"', max_bytes)
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+            raise not_a_file(found, name)
+        with open(path, "rb", opener=open_at_once) as file:
+            return read_stream(file, name, max_bytes)
     except OSError as error:
         raise ImageError(
-            "An input must be readable", f'"{source}": {error.strerror}', "Check the path and its permissions."
+            "An input must be readable", f"{name}: {error.strerror}", "Check the path and its permissions."
         ) from error
-    return _check_length(data, f'"{source}"', max_bytes)
+
+
+def read_stream(file, name, max_bytes=MAX_BYTES):
+    """Read an open file whole.
+
+    What is open is asked, not the name: another file may lie there by now.
+
+    Args:
+        file: open for reading bytes.
+        name: what errors call it.
+        max_bytes: as in ``read_bytes``.
+
+    Raises: ImageError for what is no regular file, and for an empty or too large one.
+    """
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise not_a_file("something that is no file", name)
+    _check_size(status.st_size, name, max_bytes)
+    return _check_length(file.read(max_bytes + 1), name, max_bytes)
+
+
+def not_a_file(found, name):
+    """The refusal of what is no regular file."""
+    return ImageError("An input is an image file", f"{found}: {name}", "Check the path.")
 
 
 def decode_image(data, max_pixels=MAX_PIXELS):

@@ -18,6 +18,7 @@ from keras_uncover.models.build import build_from_folder
 from keras_uncover.ops.mesh import crop_transform
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
+from keras_uncover.process import claim_process
 
 UNCALIBRATED = (
     "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
@@ -94,6 +95,7 @@ class Uncoverer:
         reconstructor, ``mask`` ``(n, size, size)``, ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1],
         ``flow`` ``(n, s, s, 2)`` in unit coordinates.
         """
+        claim_process()
         crops = np.asarray(crops)
         if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3):
             raise ValueError(f"Crops must have the shape (n, {self.size}, {self.size}, 3); received {crops.shape}.")
@@ -120,7 +122,9 @@ class Uncoverer:
 
         Raises:
             ImageError: the photo is refused.
+            RuntimeError: this process was forked after networks were loaded; see ``process.claim_process``.
         """
+        claim_process()
         started = time.perf_counter()
         file, digest, photo = open_photo(source)
         faces = self.finder.find(photo, max_faces=max_faces, small=True)

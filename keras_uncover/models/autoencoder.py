@@ -12,6 +12,8 @@ from keras_uncover.models.layers import depth_to_space, space_to_depth
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import check_arch
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
+from keras_uncover.process import claim_process
+from keras_uncover.refusals import DataError
 
 KIND = "autoencoder"
 STRIDE = 16  # a crop's side must be a multiple of it
@@ -64,7 +66,7 @@ def freeze_autoencoder(model, arch):
     def resynthesise(images):
         height, width = images.shape[1:3]
         if height % STRIDE or width % STRIDE:
-            raise ValueError(
+            raise DataError(
                 f"The autoencoder takes crops whose sides are multiples of {STRIDE}; received {height} x {width}."
             )
         return ops.clip(paint(images, arch, convolve), 0.0, 1.0)
@@ -83,6 +85,7 @@ def load_autoencoder(name_or_folder=KIND):
     Raises:
         WeightsError: there is no such preset, it was altered, or it is no autoencoder.
     """
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     if config.get("kind") != KIND:

@@ -19,6 +19,7 @@ from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.presets import KINDS, preset_folder, preset_names
 from keras_uncover.presets.schema import check_calibration, check_config, uncalibrated
 from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, load_weights, read_manifest
+from keras_uncover.process import claim_process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,7 @@ def build_from_folder(name_or_folder, calibrated=True):
         WeightsError: there is no such preset, it was altered, it answers no photos, or its calibration is not of these
             weights.
     """
+    claim_process()
     folder = preset_folder(name_or_folder)
     config = load_verified(folder)
     config = config if calibrated else uncalibrated(config)

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_uncover.files import new_folder
 from keras_uncover.presets.arrays import check_arrays
+from keras_uncover.refusals import Refusal
 
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "manifest.json"
 MAX_BYTES = 64 * 1024 * 1024
@@ -20,12 +21,14 @@ PACKED_FROM = 4096  # values of an array
 FACE_MESH, FACE_MESH_ANSWER = "face_mesh", "found_points"  # a network within another, and the layer that reads it
 
 
-class WeightsError(RuntimeError):
+class WeightsError(Refusal, RuntimeError):
     """A preset folder that cannot be trusted or read.
 
     Attributes:
         rule, received, hint: what must hold, what was found, and the way out; the message joins the three.
     """
+
+    exit_code = 4
 
     def __init__(self, rule, received, hint):
         super().__init__(f"{rule} Received: {received}. {hint}")

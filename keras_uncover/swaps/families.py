@@ -12,7 +12,8 @@ drawn, so that those whose genuine photo stands beside them in a batch are neith
 
 How to add a family:
 
-1. append its name to ``FAMILIES``, give it a number and a share, and name it in ``DRAWN`` unless it costs more;
+1. in ``family_names.py`` append its name to ``FAMILIES``, give it a number and a share, and name it in ``DRAWN`` unless
+   it costs more;
 2. where it does not read the donor's texture through the target's uv map, say in ``SOURCES`` of ``pasting.py`` what it
    reads;
 3. where its donor keeps its own shape, as in ``affine``, say so in ``donor_pixels`` and ``true_flow`` (``flows.py``);
@@ -26,10 +27,13 @@ import collections
 import numpy as np
 from keras import ops
 
-FAMILIES = ("mesh", "affine", "self", "pyramid", "resynth")
-MESH, AFFINE, SELF, PYRAMID, RESYNTH = range(len(FAMILIES))
-SHARES = {"mesh": 0.4, "affine": 0.15, "self": 0.15, "pyramid": 0.15, "resynth": 0.15}  # of a training batch
-DRAWN = (MESH, AFFINE, SELF)  # drawn row by row; the others have a fixed number of rows
+from keras_uncover.refusals import OptionError
+from keras_uncover.swaps.family_names import AFFINE, DRAWN, FAMILIES, MESH, PYRAMID, RESYNTH, SELF, SHARES
+
+__all__ = [
+    "AFFINE", "DRAWN", "FAMILIES", "MESH", "PYRAMID", "RESYNTH", "SELF", "SHARES", "Cast", "cast_batch", "check_shares",
+    "choose_family", "count_rows", "draw_lots", "leave_out",
+]
 
 Cast = collections.namedtuple("Cast", "family rows")
 Cast.__doc__ = """The family of every row of a batch.
@@ -43,7 +47,7 @@ def check_shares(shares):
     """Shares of all families as a NumPy array, or ValueError."""
     parts = np.asarray([shares.get(name, 0.0) for name in FAMILIES], "float32")
     if not set(shares) <= set(FAMILIES) or not parts.sum() > 0 or (parts < 0).any():
-        raise ValueError(
+        raise OptionError(
             f"Family shares must be for {FAMILIES}, none negative and at least one positive; received {shares}."
         )
     return parts / parts.sum()
@@ -53,7 +57,7 @@ def leave_out(names):
     """``SHARES`` without some families, or None, which stands for all of them, where no name is given."""
     kept = {name: share for name, share in SHARES.items() if name not in names}
     if not kept:
-        raise ValueError(f"One family at least must be left; received {', '.join(names)} to leave out.")
+        raise OptionError(f"One family at least must be left; received {', '.join(names)} to leave out.")
     return kept if names else None
 
 

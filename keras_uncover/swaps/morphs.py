@@ -10,6 +10,7 @@ import functools
 from keras import ops
 
 from keras_uncover.ops.geometry import sample
+from keras_uncover.refusals import OptionError
 from keras_uncover.swaps.steps import as_is, between, on_rows
 
 DRAWS = 2  # uniform numbers that one morph takes
@@ -27,7 +28,7 @@ def mix_faces(crop, texture, other, uv, hull, draw):
 def count_morphs(share, batch):
     """Rows of a batch that are morphs: their share rounded, but one at least where it is not 0."""
     if not 0 <= share <= 1:
-        raise ValueError(f"The share of morphs must be in 0 .. 1; received {share}.")
+        raise OptionError(f"The share of morphs must be in 0 .. 1; received {share}.")
     return max(round(share * batch), 1) if share else 0
 
 

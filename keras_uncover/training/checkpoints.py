@@ -8,15 +8,16 @@ no file: order and chance are functions of the step.
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 from keras_uncover.files import hash_file, new_folder
+from keras_uncover.process import tell
+from keras_uncover.refusals import Refusal
 
 CHECKPOINTS, STATE, NOTE = "checkpoints", "state.weights.h5", "checkpoint.json"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(Refusal, RuntimeError):
     """No checkpoint that could be read, or one that could not be written."""
 
 
@@ -85,7 +86,7 @@ def find_checkpoint(folder):
             return read_note(path)
         except CheckpointError as error:
             damaged.append(path)
-            print(f"warning: a damaged checkpoint is passed over: {error}", file=sys.stderr)
+            tell(f"warning: a damaged checkpoint is passed over: {error}")
     if damaged:
         raise CheckpointError(
             f"One checkpoint at least must be whole; all {len(damaged)} in {Path(folder) / CHECKPOINTS} are damaged. "

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_uncover.models.build import TASKS
+from keras_uncover.refusals import OptionError
 from keras_uncover.training.losses import task_losses
 from keras_uncover.training.metrics import task_metrics
 from keras_uncover.training.run_folder import RunError
@@ -26,7 +27,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak, steps, warmup, floor=0.01):
         super().__init__()
         if not 0 <= warmup < steps:
-            raise ValueError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
+            raise OptionError(f"The warm-up must be shorter than the training; received {warmup} of {steps} steps.")
         self.peak, self.steps, self.warmup, self.floor = peak, steps, warmup, floor
 
     def __call__(self, step):

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 from keras_uncover.files import lock, write_whole
+from keras_uncover.refusals import Refusal
 
 NOTE, LOCK, HISTORY = "run.json", ".lock", "history.csv"
 PACKAGES = ("keras-uncover", "keras", "tensorflow", "jax", "jaxlib", "numpy", "h5py", "tensorflow-datasets")
@@ -28,7 +29,7 @@ PACKAGES = ("keras-uncover", "keras", "tensorflow", "jax", "jaxlib", "numpy", "h
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
 
-class RunError(RuntimeError):
+class RunError(Refusal, RuntimeError):
     """A run folder that cannot be used."""
 
 

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_uncover.refusals import Refusal
+
 BAD = "nan"  # folder of the batches at which training broke
 
 
-class BrokenTraining(RuntimeError):
+class BrokenTraining(Refusal, RuntimeError):
     """Training met a loss or a weight that is no finite number."""
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from keras import ops
 
 from keras_uncover.presets import RUN_MODEL
 from keras_uncover.presets.weights import save_preset
+from keras_uncover.process import tell
 from keras_uncover.training.checkpoints import prune_checkpoints, save_checkpoint
 
 RUN_BEST = "best"
@@ -81,8 +81,8 @@ class TellRate(keras.callbacks.Callback):
         step = (epoch + 1) * self.per_epoch
         left = self.spent / self.epochs * (self.steps - step) / self.per_epoch
         if self.tells:
-            print(f"step {step:,} of {self.steps:,}: {logs['images_per_second']:,.1f} images/s, "
-                  f"{format_time(left)} left", file=sys.stderr, flush=True)
+            speed = f"{logs['images_per_second']:,.1f} images/s"
+            tell(f"step {step:,} of {self.steps:,}: {speed}, {format_time(left)} left")
 
 
 def format_time(seconds):

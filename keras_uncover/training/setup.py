@@ -8,16 +8,15 @@ import keras
 
 from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.presets import KINDS
+from keras_uncover.refusals import OptionError
 from keras_uncover.training.callbacks import Board, DrawSamples, has_tensorboard
 from keras_uncover.training.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
 from keras_uncover.training.run_folder import HISTORY, RunError, cut_history
-from keras_uncover.training.safety import BrokenTraining, StopOnNaN
+from keras_uncover.training.safety import StopOnNaN
 from keras_uncover.training.saving import SaveRun, TellRate, ValidateAverages
-from keras_uncover.training.strategy import StrategyError
 
-__all__ = ["BEGINNING", "ERRORS", "Plan", "build_model"]
+__all__ = ["BEGINNING", "Plan", "build_model"]
 
-ERRORS = (RunError, StrategyError, CheckpointError, BrokenTraining)  # whose words say all
 BEGINNING = {"step": 0, "epoch": 0, "best": None}  # the note of a run that has no checkpoint yet
 PATHS = ("shards", "run", "init", "swap_pairs", "autoencoder", "cache", "identity", "perceptual")
 
@@ -36,7 +35,7 @@ class Plan:
 
     def __post_init__(self):
         if self.per_epoch % self.per_call:
-            raise ValueError(
+            raise OptionError(
                 "An epoch must be a whole number of calls, so that its checkpoint is of an exact step; received "
                 f"{self.per_epoch} steps an epoch and {self.per_call} an execution. Change one of them."
             )
@@ -74,14 +73,14 @@ def start_from(model, folder):
     """Copy the weights of the layers that both networks have: encoder and verdict always, decoders if there are any.
 
     Raises:
-        ValueError: the encoders or verdicts have other sizes.
+        OptionError: the encoders or verdicts have other sizes.
     """
     source, config = build_from_folder(folder)
     for name in ("encoder", "verdict"):
         old, new = source.get_layer(name), model.get_layer(name)
         shapes = [tuple(w.shape) for w in new.weights]
         if [tuple(w.shape) for w in old.weights] != shapes:
-            raise ValueError(
+            raise OptionError(
                 f"--init needs a network of the same preset; {folder} holds {config['arch']['name']!r}, whose {name} "
                 "has other shapes."
             )

@@ -5,12 +5,13 @@ import os
 
 import keras
 
+from keras_uncover.refusals import OptionError
 from keras_uncover.training.face_losses import FACES_EVERY
 
 TPU_PRECISION = "TPUs have no float16; --precision mixed_bfloat16 is theirs"
 
 
-class StrategyError(ValueError):
+class StrategyError(OptionError):
     """Options that do not go together, or a device that is not there."""
 
 

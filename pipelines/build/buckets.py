@@ -2,7 +2,7 @@
 
 import contextlib
 
-from keras_uncover.images.decode import ImageError, read_bytes
+from keras_uncover.images.decode import MAX_BYTES, ImageError, read_bytes
 from pipelines.build.folders import BuildError, as_path, check_destination
 
 
@@ -30,8 +30,8 @@ def read_picture(path):
     if not is_remote(path):
         return read_bytes(path)
     try:
-        with reach(path):
-            data = as_path(path).read_bytes()
+        with reach(path), as_path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except (BuildError, OSError) as error:
         raise ImageError("An input is an image file", f'what cannot be read: "{path}"', str(error)) from error
     return read_bytes(data)

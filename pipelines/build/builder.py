@@ -5,10 +5,10 @@ TFDS writes the shards, ``dataset_info.json`` and ``features.json``.
 
 import abc
 import dataclasses
-import sys
 
 import tensorflow_datasets as tfds
 
+from keras_uncover.process import tell
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import count_rejects, list_first, write_rejects
 from pipelines.build.screening import map_in_order
@@ -50,7 +50,7 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager):
         source = self.builder_config.source or self._find_source(dl_manager.manual_dir)
         kept, rejects, summary = self._survey(source)
-        print(summary, count_rejects(rejects), sep="\n", file=sys.stderr)
+        tell(f"{summary}\n{count_rejects(rejects)}")
         if not kept:
             raise BuildError(f"Nothing is left of what is in {source}. The first refused:\n{list_first(rejects)}")
         write_rejects(self.data_path / "rejects.csv", rejects)

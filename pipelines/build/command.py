@@ -9,7 +9,8 @@ import os
 import sys
 
 from keras_uncover.cache import use_cache
-from keras_uncover.process import ended_by_term
+from keras_uncover.process import ended_by_term, open_closed_streams, tell
+from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination
 from pipelines.build.splits import SPLITS
@@ -109,21 +110,22 @@ def run(args, make_builder, make_options=dict):
         make_builder: as in ``build``.
         make_options: function that returns options of TFDS's ``DownloadConfig``; what it refuses is said, too.
     """
-    try:
-        check_numbers(args)
-        if not is_remote(args.shards):
-            check_destination(args.shards, args.overwrite)
-        with ended_by_term():
-            build(make_builder, args.shards, args.overwrite, **make_options())
-    except (BuildError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"Written to {args.shards}; files that were left out are in rejects.csv there.", file=sys.stderr)
-    return 0
+    return end_in_words("error", build_checked, args, make_builder, make_options)
+
+
+def build_checked(args, make_builder, make_options):
+    """``run`` without words for what goes wrong."""
+    check_numbers(args)
+    if not is_remote(args.shards):
+        check_destination(args.shards, args.overwrite)
+    with ended_by_term():
+        build(make_builder, args.shards, args.overwrite, **make_options())
+    tell(f"Written to {args.shards}; files that were left out are in rejects.csv there.")
 
 
 def set_environment():
-    """One thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    """Streams, and one thread a photo, so that --workers means what it says; read when TensorFlow is loaded."""
+    open_closed_streams()
     use_cache()
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

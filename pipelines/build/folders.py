@@ -8,8 +8,10 @@ from pathlib import Path
 
 from etils import epath
 
+from keras_uncover.refusals import Refusal
 
-class BuildError(Exception):
+
+class BuildError(Refusal):
     """A data set that cannot be built; the message says the rule, what was received, and the way out."""
 
 

@@ -10,6 +10,9 @@ EXAMPLES = """examples:
   python -m pipelines.portraits faces.csv shards --size 256    files, and splits if it has them, from a CSV
   python -m pipelines.portraits visitors shards --split test   everyone into one split
 
+A CSV has the column file (relative to the CSV) and may have split and person; width, height, source and licence are not
+read, other columns are refused. Capitals, spaces around names and empty rows do not matter.
+
 Folders below PHOTOS mean nothing: splits come from a hash of the person (the file's name without its suffix), from the
 CSV, or from --split. SHARDS/rejects.csv names every file that was refused and why. Read the shards with
 tfds.builder_from_directory("shards"); pack them for NumPy with python -m pipelines.bank.

@@ -19,6 +19,7 @@ if __package__ == "portraits":  # ``tfds build`` knows this folder only, not the
 
 from keras_uncover.ops.mesh import VERTICES  # noqa: E402
 from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
+from pipelines.build.folders import BuildError  # noqa: E402
 from pipelines.build.screening import load_finder  # noqa: E402
 from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.portraits.record import make_example  # noqa: E402
@@ -61,8 +62,10 @@ class Builder(FaceBuilder):
         return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features), description=DESCRIPTION)
 
     def _find_source(self, folder):
-        listed = Path(folder) / "portraits.csv"
-        return listed if listed.is_file() else folder
+        listed = [path for path in sorted(Path(folder).iterdir()) if path.name.casefold() == "portraits.csv"]
+        if len(listed) > 1:
+            raise BuildError(f"One list is read; {folder} has {' and '.join(path.name for path in listed)}. Keep one.")
+        return listed[0] if listed else folder
 
     def _survey(self, source):
         config = self.builder_config

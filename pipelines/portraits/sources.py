@@ -1,15 +1,15 @@
 """Which portraits there are, who they show, and which split each belongs to."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_uncover.process import tell
 from pipelines.build.buckets import is_remote, reach
 from pipelines.build.folders import BuildError, as_path
+from pipelines.build.lists import read_list
 from pipelines.build.pictures import Reject, list_pictures
-from pipelines.build.splits import SPLITS, choose_splits, person_of
+from pipelines.build.splits import choose_splits, person_of
 
 # Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
@@ -40,8 +40,9 @@ def list_portraits(photos, split=None, validation=0.1, limit=None):
     given split people are divided into test (10 %), validation and train. ``split`` overrides all of this.
 
     Args:
-        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (relative to the CSV)
-            and, if wanted, ``split`` and ``person`` (default: the file's name). A CSV may be in a bucket.
+        photos: a folder, searched with all folders below it, or a CSV with the columns ``file`` (below the CSV's
+            folder) and, if wanted, ``split`` and ``person`` (default: the file's name), as ``lists.read_list`` takes
+            it. A CSV may be in a bucket.
         split: everyone goes into this split.
         validation: share of people, of all or of the CSV's ``train``.
         limit: only the first so many.
@@ -72,24 +73,13 @@ def read_folder(folder):
     if is_remote(folder):
         raise BuildError(f"Portraits in a bucket are named by a CSV; received the folder {folder}. List them in one.")
     files, rejects = list_pictures(folder, PICTURES)
+    lists = [reject.file for reject in rejects if reject.file.lower().endswith(".csv")]
+    if lists:
+        words = f"{folder}: splits in {', '.join(lists)} are not read; give that file in place of the folder"
+        tell(words)
     return [Row(file) for file in files], rejects
 
 
 def read_csv(path):
-    """Rows of a CSV file in UTF-8, in its order."""
-    try:
-        lines = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BuildError(f"PHOTOS is a folder or a CSV file in UTF-8; {path} cannot be read: {error}.") from error
-    if not lines or "file" not in lines[0]:
-        found = ", ".join(map(str, lines[0])) if lines else "no lines"
-        raise BuildError(f"The CSV needs a column named file and at least one line; {path} has {found}.")
-    rows = []
-    for number, line in enumerate(lines, 2):
-        row = Row(*((line.get(name) or "").strip() for name in Row._fields))
-        if not row.file or Path(row.file).is_absolute():
-            raise BuildError(f"Each line names a file relative to the CSV; line {number} has {row.file!r}.")
-        if row.split not in ("", *SPLITS):
-            raise BuildError(f"A split is one of {', '.join(SPLITS)}; line {number} of {path.name} has {row.split!r}.")
-        rows.append(row)
-    return rows, []
+    """Rows of a CSV file, in its order."""
+    return [Row(*(row[name] for name in Row._fields)) for row in read_list(path)], []

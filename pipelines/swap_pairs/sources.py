@@ -71,7 +71,14 @@ def find_parts(dataset):
         raise BuildError(f"{layout}; there is no folder at {dataset}. Check the path.")
     flat = (dataset / "df").is_dir()
     sign = "df" if flat else "."  # Beside df/, a folder named test may be anything.
-    parts = {name: split for name, split in SPLIT_FOLDERS.items() if (dataset / name / sign).is_dir()}
+    parts = find_split_folders(dataset, sign)
+    unknown = [name for name, split in find_split_folders(dataset, "df").items() if split is None]
+    if unknown and not flat:
+        raise BuildError(
+            f"Split folders are named {', '.join(SPLIT_FOLDERS)}; {dataset} has {', '.join(unknown)} with a df/. "
+            "Rename or move it."
+        )
+    parts = {name: split for name, split in parts.items() if split}
     if flat == bool(parts):
         received = f"both df and {', '.join(parts)}" if flat else "neither"
         raise BuildError(f"{layout}; {dataset} has {received}. Move or rename folders so that it has one of the two.")
@@ -83,6 +90,14 @@ def find_parts(dataset):
         if missing:
             raise BuildError(f"{layout}; {dataset / part} has no {', no '.join(missing)}. Add or rename folders.")
     return parts
+
+
+def find_split_folders(dataset, sign):
+    """Folders that hold ``sign``, each with the split that its name stands for, whatever its capitals, or None."""
+    folders = sorted(path.name for path in dataset.iterdir() if (path / sign).is_dir())
+    found = {name: SPLIT_FOLDERS.get(name.strip().casefold()) for name in folders}
+    order = [*SPLIT_FOLDERS.values(), None]
+    return dict(sorted(found.items(), key=lambda item: order.index(item[1])))
 
 
 def read_part(dataset, part, given, template):

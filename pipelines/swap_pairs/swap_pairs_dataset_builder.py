@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 if __package__ == "swap_pairs":  # ``tfds build`` knows this folder only, not the checkout that it lies in.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+from keras_uncover.process import tell  # noqa: E402
 from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
 from pipelines.build.screening import load_finder  # noqa: E402
 from pipelines.build.splits import SPLITS  # noqa: E402
@@ -65,4 +66,4 @@ class Builder(FaceBuilder):
         for key, record in self.make_in_order(make_example, found):
             masks += record["has_mask"]
             yield key, record
-        print(f"{split:<10} {masks:>7,} masks derived of {len(found):,}", file=sys.stderr)
+        tell(f"{split:<10} {masks:>7,} masks derived of {len(found):,}")

@@ -30,7 +30,7 @@ def test_the_front_matter_names_the_app_and_a_gradio_that_is_taken():
 
 
 def test_the_folder_is_whole_and_runs_on_its_own(tmp_path):
-    make = [sys.executable, "scripts/make_space.py", str(tmp_path / "space")]
+    make = [sys.executable, "-m", "scripts.make_space", str(tmp_path / "space")]
     run = subprocess.run(make, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     space = tmp_path / "space"

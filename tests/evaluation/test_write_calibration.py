@@ -107,7 +107,7 @@ def script(run, monkeypatch):
 
     scores = {"validation": rows(0), "test": rows(1, 40), "train": rows(2, 50)}
     monkeypatch.setattr(evaluate_keras, "prepare", prepare)
-    monkeypatch.setattr(evaluate_keras, "read_sized", lambda shards, split, size: split)
+    monkeypatch.setattr(evaluate_keras, "read_people", lambda shards, split, size: split)
     monkeypatch.setattr(evaluate_keras, "detection_rows", lambda setting: scores[setting.people])
     return asked
 

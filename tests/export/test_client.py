@@ -14,6 +14,7 @@ import grpc
 import pytest
 import tensorflow as tf
 from image_files import WHOLE
+from named_proxy import PROXIES, named_proxy
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from export import client
@@ -50,6 +51,8 @@ def rest():
                 code, answer = function(self.path, len(seen))
                 data = json.dumps(answer).encode() if not isinstance(answer, bytes) else answer
                 self.send_response(code)
+                if 300 <= code < 400:
+                    self.send_header("Location", answer)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -57,7 +60,7 @@ def rest():
             do_POST = do_GET  # noqa: N815
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_address[1]}", seen
 
@@ -178,6 +181,22 @@ def test_a_server_of_something_else_is_told(rest, photo, capsys, answer, words):
     assert code == 5 and words in err
 
 
+@pytest.mark.parametrize("outputs, words", [
+    ({name: value for name, value in NOBODY.items() if name not in ("bbox", "verdict")}, "one without verdict, bbox"),
+    ({**NOBODY, "found": [[False], [False]]}, "2 rows of found for 1 photos"),
+    ({**NOBODY, "count": 0}, "no list of rows of count"),
+    ({**NOBODY, "found": [[]]}, "values that cannot be read: IndexError"),
+    ({**NOBODY, "count": [3], "found": [[True]]}, "values that cannot be read: "),
+    ({**NOBODY, "found": [[True]], "mask_area": [["wide"]]}, "values that cannot be read: "),
+    ({**NOBODY, "found": [[True]], "error_rates": ["{"]}, "values that cannot be read: JSONDecodeError"),
+])
+def test_a_reply_without_all_that_was_asked_for_is_told(rest, photo, capsys, outputs, words):
+    url, _ = rest(lambda path, number: (200, METADATA if path.endswith("/metadata") else {"outputs": outputs}))
+    code, records, err = run(capsys, photo, "--url", url, "--json")
+    assert code == 5 and records == []
+    assert f"must hold every output for every photo; received {words}" in err and "Export the preset" in err
+
+
 def test_a_model_that_is_too_old_is_told():
     check_description(Description("7", {"faces": {*FIELDS, *PICTURE_FIELDS}}))
     with pytest.raises(ServerError, match="signature 'faces'; received version 7 with crops. Export the preset"):
@@ -273,8 +292,48 @@ def test_a_grpc_deadline_holds_and_a_message_has_its_limit(told):
         GrpcDoor(address, "keras_uncover", 5, 1000).predict("faces", [bytes(2000)], FIELDS)
 
 
+@pytest.fixture
+def proxy():
+    with named_proxy() as found:
+        yield found
+
+
+def test_no_proxy_of_the_environment_hears_anything(rest, told, proxy, photo, capsys):
+    url, _ = rest(fitting)
+    assert run(capsys, photo, "--url", url, "--json")[0] == 0
+    service, address = told()
+    GrpcDoor(address, "keras_uncover", 20, 2**20).describe()
+    assert service.asked == 1 and proxy[1] == []
+
+
+@pytest.mark.parametrize("door, line", [("url", "GET http://"), ("grpc", "CONNECT ")])
+def test_a_proxy_that_is_named_is_asked(rest, told, proxy, photo, capsys, monkeypatch, door, line):
+    for name in PROXIES:
+        monkeypatch.delenv(name)
+    place = rest(fitting)[0] if door == "url" else told()[1]
+    address, heard = proxy
+    code, _, err = run(capsys, photo, f"--{door}", place, "--proxy", f"http://{address}", "--timeout", "2", "--json")
+    assert code == 5 and heard and all(first.startswith(line) for first in heard), err
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("first", ["metadata", ":predict"])
+def test_no_redirect_is_followed(rest, photo, capsys, status, first):
+    elsewhere, heard = rest(fitting)
+
+    def send_away(path, number):
+        return (status, elsewhere + path) if path.endswith(first) else fitting(path, number)
+
+    url, _ = rest(send_away)
+    code, records, err = run(capsys, photo, "--url", url, "--json")
+    assert code == 5 and heard == [] and records == []
+    assert "must answer at the address that is named" in err and f"a redirect to {elsewhere}" in err
+
+
 def test_a_wrong_command_line_is_refused(photo, capsys):
     for arguments, words in (
+        ([photo, "--url", "x", "--proxy", "localhost"], "must be http://HOST:PORT; received 'localhost'"),
+        ([photo, "--url", "x", "--proxy", "http://localhost:x"], "must be http://HOST:PORT"),
         ([photo], "one of the arguments --url --grpc is required"),
         ([photo, "--url", "x", "--grpc", "y"], "not allowed with"),
         ([photo, "--url", "x", "--batch", "0"], "a whole number from 1 on; received '0'"),

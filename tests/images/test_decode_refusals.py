@@ -47,6 +47,14 @@ def test_what_cannot_be_read_is_refused(tmp_path):
         read_bytes(None)
 
 
+def test_what_lies_there_by_the_time_it_is_opened_counts(tmp_path, monkeypatch):
+    """A pipe may take a file's place after the look at its name; to wait for it would be for ever."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    assert "received something that is no file: " in unreadable(tmp_path / "pipe.jpg")
+    assert "received something that is no file: " in unreadable("/dev/zero")
+
+
 def test_an_oversize_file_is_refused_before_it_is_read(tmp_path):
     path = tmp_path / "sparse.jpg"
     with path.open("wb") as file:

@@ -16,6 +16,7 @@ from loaded_script import load_script
 from keras_uncover.models.efficientnet import FEATURES, build_efficientnet, build_features
 from keras_uncover.models.face_identity import build_face_mobilenet
 from keras_uncover.presets.weights import load_verified, load_weights, save_preset
+from keras_uncover.refusals import DataError
 from keras_uncover.training.face_losses import BUILDERS
 
 STORED = os.environ.get("KERAS_UNCOVER_EMBEDDERS")
@@ -185,12 +186,12 @@ def test_weights_fit_any_size(tmp_path, build, count):
 
 def test_conversion_refuses_what_does_not_fit(script, tmp_path):
     np.savez(tmp_path / "other.npz", fc=np.zeros(3))
-    with pytest.raises(SystemExit, match="by its SHA-256: d2ec836308fb... .* Received: .*other.npz with"):
+    with pytest.raises(DataError, match="by its SHA-256: d2ec836308fb... .* Received: .*other.npz with"):
         script.read_source(tmp_path / "other.npz")
     pairs = list(script.mobilenet_weights(mobilenet_arrays(np.random.default_rng(0))))
-    with pytest.raises(SystemExit, match="fill all layers of face_mobilenet; none came for \\['pointwise_13'\\]"):
+    with pytest.raises(DataError, match="fill all layers of face_mobilenet; none came for \\['pointwise_13'\\]"):
         script.carry_over(build_face_mobilenet(32), pairs[:-1])
-    with pytest.raises(SystemExit, match="each layer of face_mobilenet once; received 'pointwise_13'"):
+    with pytest.raises(DataError, match="each layer of face_mobilenet once; received 'pointwise_13'"):
         script.carry_over(build_face_mobilenet(32), [*pairs, pairs[-1]])
 
 

@@ -12,6 +12,7 @@ from keras_uncover.models.face_detector import build_face_detector
 from keras_uncover.models.face_mesh import build_face_mesh
 from keras_uncover.models.layers import AddShortcut
 from keras_uncover.presets.weights import load_weights
+from keras_uncover.refusals import DataError
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -88,5 +89,5 @@ def test_add_shortcut():
 def test_conversion_refuses_another_file(tmp_path):
     script = load_script("scripts/convert_face_landmarker.py")
     (tmp_path / "other.task").write_bytes(b"another")
-    with pytest.raises(SystemExit, match="must have the SHA-256 64184e22.* Received: .*other.task with "):
+    with pytest.raises(DataError, match="must have the SHA-256 64184e22.* Received: .*other.task with "):
         script.read_task(tmp_path / "other.task")

@@ -99,11 +99,18 @@ def test_what_makes_it_a_data_set_goes_first_and_comes_last(bucket, monkeypatch)
         ("a", "dataset_info.json", "z"), "new")
 
 
-def test_pictures_that_cannot_be_read_are_refused(bucket):
+def test_pictures_that_cannot_be_read_are_refused(bucket, monkeypatch):
     (bucket / "empty.jpg").write_bytes(b"")
     for name in ("gone.jpg", "empty.jpg"):
         with pytest.raises(ImageError):
             read_picture(bucket / name)
+    monkeypatch.setattr("pipelines.build.buckets.MAX_BYTES", 10)  # No more than that is fetched.
+    monkeypatch.setattr("pipelines.build.buckets.read_bytes", lambda data: data)
+    (bucket / "large.jpg").write_bytes(bytes(1000))
+    assert len(read_picture(bucket / "large.jpg")) == 11
+
+
+def test_pictures_in_a_bucket_are_read_as_they_are(bucket):
     data = (PORTRAITS / "p0.jpg").read_bytes()
     (bucket / "p0.jpg").write_bytes(data)
     assert read_picture(bucket / "p0.jpg") == data == read_picture(PORTRAITS / "p0.jpg")

@@ -149,6 +149,9 @@ def test_a_csv_may_name_people(tmp_path):
         ("file,split", "1.jpg,dev", "line 2 of list.csv has 'dev'"),
         ("file,split", "/etc/1.jpg,test", "relative to the CSV; line 2"),
         ("file,split", ",test", "relative to the CSV; line 2"),
+        ("file,split", "../1.jpg,test", "below the folder of the CSV; line 2"),
+        ("file", "more/../../1.jpg", "below the folder of the CSV; line 2"),
+        ("file", "gs://a/1.jpg", "below the folder of the CSV; line 2"),
     ],
 )
 def test_a_csv_that_cannot_be_used_is_an_error(tmp_path, header, line, words):

@@ -63,7 +63,8 @@ def test_a_broken_link_would_be_seen():
 
 
 def test_the_api_reference_is_what_the_source_says():
-    run = subprocess.run([sys.executable, "scripts/write_api.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    check = [sys.executable, "-m", "scripts.write_api", "--check"]
+    run = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
 
 

@@ -73,22 +73,24 @@ ROOMS = {
 }
 LEFT_BY_BUILDS = ("build", "dist")
 # Which rooms of the library a room may import. Root modules are rooms of one file; ``__init__`` is the public front.
+BASE = ("files", "process", "refusals")
 INNER = {
-    "ops": (),
-    "files": (),
-    "presets": ("files",),
-    "process": (),
     "cache": (),
-    "terminal": (),
-    "images": ("files", "terminal"),
-    "models": ("ops", "presets"),
-    "swaps": ("ops",),
-    "faces": ("ops", "models", "presets"),
-    "training": ("ops", "models", "presets", "files", "terminal"),
-    "inference": ("ops", "images", "presets", "models", "faces", "swaps", "files"),
-    "evaluation": ("ops", "presets", "faces", "swaps", "inference"),
-    "demo": ("images", "inference", "process", "cache"),
-    "cli": ("images", "presets", "faces", "training", "inference", "demo", "files", "process", "cache", "terminal"),
+    "files": (),
+    "process": (),
+    "refusals": ("process",),
+    "terminal": ("process",),
+    "ops": (),
+    "images": BASE,
+    "presets": BASE,
+    "swaps": ("ops", *BASE),
+    "models": ("ops", "presets", *BASE),
+    "faces": ("ops", "models", "presets", *BASE),
+    "training": ("ops", "models", "presets", "terminal", *BASE),
+    "inference": ("ops", "images", "presets", "models", "faces", "swaps", *BASE),
+    "evaluation": ("ops", "presets", "faces", "swaps", "inference", *BASE),
+    "demo": ("images", "inference", "cache", *BASE),
+    "cli": ("images", "presets", "faces", "training", "inference", "demo", "cache", "terminal", *BASE),
     "__main__": ("cli",),
     "__init__": ("inference", "images", "presets"),
 }

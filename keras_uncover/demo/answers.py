@@ -1,0 +1,83 @@
+"""What the demo's page shows for a photo: one model for all visitors, and the answer as HTML."""
+
+import base64
+import threading
+from concurrent.futures import Future
+from html import escape
+from pathlib import Path
+
+from keras_uncover.demo.page import show_face
+from keras_uncover.demo.report import title_face, write_report
+from keras_uncover.inference.answers import VERDICT_WORDS
+from keras_uncover.inference.scores import measured_scores
+
+MAX_FACES = 8
+
+
+class Answers:
+    """What the page asks: one model that loads while visitors can come already, one photo at a time.
+
+    Args:
+        load: function without arguments that gives an ``Uncoverer``.
+        uploads: ``Uploads``, which say what a visitor may ask for.
+    """
+
+    def __init__(self, load, uploads):
+        self.load, self.uploads = load, uploads
+        self.lock, self.loading = threading.Lock(), Future()
+
+    def start(self):
+        """Begin to load, in a thread of its own."""
+        threading.Thread(target=self.fill, name="keras_uncover_demo_load").start()
+
+    def fill(self):
+        """Load; ``loading`` gets the ``Uncoverer`` or the error."""
+        try:
+            self.loading.set_result(self.load())
+        except BaseException as error:  # noqa: BLE001, whoever waits is told
+            self.loading.set_exception(error)
+
+    def failure(self):
+        """What kept the model from being loaded, None while it loads and when it is there."""
+        return self.loading.exception() if self.loading.done() else None
+
+    def ask(self, photo, session):
+        """The ``Result`` of a photo, called by the name that it came with.
+
+        Args:
+            photo: ``{"path": ...}`` as ``visitors.name_path`` leaves it.
+            session: that of the visitor, or None.
+
+        Raises: ImageError.
+        """
+        data = self.uploads.read(photo["path"], session)
+        uncoverer = self.loading.result()
+        with self.lock:
+            result = uncoverer(data, max_faces=MAX_FACES)
+        result.file = Path(photo["path"]).name
+        return result
+
+    def show(self, result):
+        """HTML of each face."""
+        uncoverer = self.loading.result()
+        scores = measured_scores(uncoverer.config)
+        return [show_face(result.photo, answer, scores, uncoverer.band) for answer in result.faces]
+
+    def report(self, result):
+        """The report as HTML."""
+        uncoverer = self.loading.result()
+        scores = measured_scores(uncoverer.config)
+        return write_report(result, uncoverer.weights_sha256, scores, uncoverer.band)
+
+
+def describe(result):
+    """The answer in one line a face, for the part of the page that screen readers read out."""
+    lines = [f"{title_face(answer)}, {VERDICT_WORDS[answer.verdict]}" for answer in result.faces]
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def link_report(html, name):
+    """A link that holds the report itself, so that no file of it is written here."""
+    data = base64.b64encode(html.encode("utf-8")).decode("ascii")
+    file = escape(f"{Path(name).stem}_report.html")
+    return f'<p class="ku-report"><a download="{file}" href="data:text/html;base64,{data}">Download the report</a></p>'
