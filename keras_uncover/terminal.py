@@ -33,3 +33,12 @@ class Progress:
             if self.counts:
                 self.say(f"{words}: batch {done}", end="")
         self.say(f"{words}: {done} batches")
+
+
+def describe_seconds(seconds):
+    """A time as words that are short enough for a counter."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

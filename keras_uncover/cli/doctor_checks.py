@@ -102,7 +102,7 @@ def check_weights(name):
 
 def check_backend():
     """Keras with its backend and devices."""
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     try:
         with hushed_start():
@@ -116,7 +116,7 @@ def check_backend():
 
 def check_answer(preset):
     """Answer the bundled photo and compare with what is recorded for these weights."""
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     try:
         folder = preset_folder(preset)

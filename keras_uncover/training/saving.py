@@ -11,6 +11,7 @@ from keras import ops
 from keras_uncover.presets import RUN_MODEL
 from keras_uncover.presets.weights import save_preset
 from keras_uncover.process import tell
+from keras_uncover.terminal import describe_seconds
 from keras_uncover.training.checkpoints import prune_checkpoints, save_checkpoint
 
 RUN_BEST = "best"
@@ -82,15 +83,8 @@ class TellRate(keras.callbacks.Callback):
         left = self.spent / self.epochs * (self.steps - step) / self.per_epoch
         if self.tells:
             speed = f"{logs['images_per_second']:,.1f} images/s"
-            tell(f"step {step:,} of {self.steps:,}: {speed}, {format_time(left)} left")
+            tell(f"step {step:,} of {self.steps:,}: {speed}, {describe_seconds(left)} left")
 
-
-def format_time(seconds):
-    """``3 h 05 min``, ``12 min`` or ``40 s``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def pair_averages(optimizer):

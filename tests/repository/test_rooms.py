@@ -75,7 +75,6 @@ LEFT_BY_BUILDS = ("build", "dist")
 # Which rooms of the library a room may import. Root modules are rooms of one file; ``__init__`` is the public front.
 BASE = ("files", "process", "refusals")
 INNER = {
-    "cache": (),
     "files": (),
     "process": (),
     "refusals": ("process",),
@@ -89,8 +88,8 @@ INNER = {
     "training": ("ops", "models", "presets", "terminal", *BASE),
     "inference": ("ops", "images", "presets", "models", "faces", "swaps", *BASE),
     "evaluation": ("ops", "presets", "faces", "swaps", "inference", *BASE),
-    "demo": ("images", "inference", "cache", *BASE),
-    "cli": ("images", "presets", "faces", "training", "inference", "demo", "cache", "terminal", *BASE),
+    "demo": ("images", "inference", *BASE),
+    "cli": ("images", "presets", "faces", "training", "inference", "demo", "terminal", *BASE),
     "__main__": ("cli",),
     "__init__": ("inference", "images", "presets"),
 }
