@@ -90,7 +90,7 @@ def claim_process():
 
 
 def cache_folder():
-    """The folder: ``KERAS_UNCOVER_CACHE``, else ``keras_uncover`` where caches of this user lie; None without a home."""
+    """``KERAS_UNCOVER_CACHE``, else ``keras_uncover`` among the caches of this user; None without a home."""
     chosen, caches = os.environ.get(CACHE), os.environ.get("XDG_CACHE_HOME")
     if chosen:
         return Path(chosen)

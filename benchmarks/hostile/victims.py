@@ -120,7 +120,7 @@ class Trainer:
 
     def check(self):
         from keras_uncover.presets.weights import WeightsError, load_verified
-        from keras_uncover.training.checkpoints import CheckpointError, list_checkpoints, read_note
+        from keras_uncover.training.saving import CheckpointError, list_checkpoints, read_note
 
         try:
             for path in list_checkpoints(self.out):

@@ -22,7 +22,8 @@ def add(commands):
 
 def run(arguments):
     """Draw the curves; returns the exit code."""
-    from keras_uncover.training.figures import draw_history, read_history
+    from keras_uncover.training.figures import draw_history
+    from keras_uncover.training.run_folder import read_history
 
     path = arguments.out or os.path.join(arguments.folder, "curves.png")
     try:

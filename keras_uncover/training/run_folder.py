@@ -17,7 +17,6 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from keras_uncover.files import lock, write_whole
@@ -181,6 +180,8 @@ def git_state():
 
 def describe_environment():
     """What a run notes at every start: dict for JSON."""
+    import keras  # only here: a run's settings and history are read without it
+
     return {
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "backend": keras.backend.backend(),
@@ -210,3 +211,19 @@ def cut_history(folder, epochs):
     writer.writeheader()
     writer.writerows(kept)
     write_whole(path, text.getvalue())
+
+
+def read_history(run):
+    """The history of a run: dict, name to a list of floats, one an epoch.
+
+    Raises:
+        FileNotFoundError: it has none. ValueError: it has no row, or a cell that is no number.
+    """
+    path = Path(run) / HISTORY
+    if not path.is_file():
+        raise FileNotFoundError(f"A run has a {HISTORY} from its first epoch on; there is no {path}.")
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ValueError(f"{path} must have a row an epoch; it has none.")
+    return {key: [float(row[key]) for row in rows] for key in rows[0]}

@@ -9,11 +9,15 @@ import keras
 from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.presets import KINDS
 from keras_uncover.refusals import OptionError
-from keras_uncover.training.callbacks import Board, DrawSamples, has_tensorboard
-from keras_uncover.training.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
+from keras_uncover.training.callbacks import Board, DrawSamples, StopOnNaN, TellRate, has_tensorboard
 from keras_uncover.training.run_folder import HISTORY, RunError, cut_history
-from keras_uncover.training.safety import StopOnNaN
-from keras_uncover.training.saving import SaveRun, TellRate, ValidateAverages
+from keras_uncover.training.saving import (
+    CheckpointError,
+    SaveRun,
+    ValidateAverages,
+    find_checkpoint,
+    restore_checkpoint,
+)
 
 __all__ = ["BEGINNING", "Plan", "build_model"]
 

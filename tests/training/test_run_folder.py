@@ -12,18 +12,19 @@ import pytest
 
 from keras_uncover.files import fingerprint_data
 from keras_uncover.training import compiling, run_folder
-from keras_uncover.training.checkpoints import (
+from keras_uncover.training.run_folder import RunError, check_room, cut_history, hold_folder, open_run, read_settings
+from keras_uncover.training.saving import (
     NOTE,
     STATE,
     CheckpointError,
+    averaged,
     find_checkpoint,
     list_checkpoints,
+    pair_averages,
     prune_checkpoints,
     restore_checkpoint,
     save_checkpoint,
 )
-from keras_uncover.training.run_folder import RunError, check_room, cut_history, hold_folder, open_run, read_settings
-from keras_uncover.training.saving import averaged, pair_averages
 
 SETTINGS = {"shards": "/data/shards", "batch_size": 16, "seed": 0, "strategy": "auto"}
 DATA = {"shards": "ab" * 32}

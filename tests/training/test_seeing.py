@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from keras_uncover.cli import main
-from keras_uncover.training.callbacks import COLUMNS, DrawSamples, draw_grid
-from keras_uncover.training.figures import draw_history, read_history
-from keras_uncover.training.saving import TellRate
+from keras_uncover.training.callbacks import COLUMNS, DrawSamples, TellRate, draw_grid
+from keras_uncover.training.figures import draw_history
+from keras_uncover.training.run_folder import read_history
 
 HISTORY = """epoch,images_per_second,learning_rate,loss,p_fake_auc,val_loss,val_p_fake_auc
 0,10.5,0.001,3.5,0.5,3.6,0.4

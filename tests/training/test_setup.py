@@ -11,9 +11,9 @@ from keras_uncover.models.build import TASKS, build_from_folder, build_model
 from keras_uncover.models.config import ModelConfig
 from keras_uncover.presets.weights import WeightsError, save_preset
 from keras_uncover.training import compiling, setup
-from keras_uncover.training.checkpoints import CheckpointError, save_checkpoint
+from keras_uncover.training.callbacks import BrokenTraining, StopOnNaN
 from keras_uncover.training.run_folder import RunError
-from keras_uncover.training.safety import BrokenTraining, StopOnNaN
+from keras_uncover.training.saving import CheckpointError, save_checkpoint
 
 OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
 
