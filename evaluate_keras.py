@@ -3,6 +3,7 @@
     python evaluate_keras.py small SHARDS
     python evaluate_keras.py runs/mine SHARDS --split validation --json numbers.json --figures figures
     python evaluate_keras.py runs/mine SHARDS --calibrate 0.05
+    python evaluate_keras.py small --photos my/photos --swaps my/swaps --out report
 
 MODEL is a preset's name, a preset folder or a run folder. The headline mixes all swap families but `self`: one
 full-strength swap of a whole face a person and family, post-processed by a draw that a genuine photo of the same
@@ -18,17 +19,17 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.evaluation import material_options
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, end_in_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-
 def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
-    parser.add_argument("shards", metavar="SHARDS", help="folder of TFRecord shards")
+    parser.add_argument("shards", nargs="?", metavar="SHARDS", help="folder of TFRecord shards")
     parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
     parser.add_argument("--train", metavar="SHARDS", help="whose train split the baselines learn from (SHARDS)")
     parser.add_argument("--pairs", type=int, metavar="N", help="fakes a family; default one a person")
@@ -38,7 +39,10 @@ def parse_arguments(arguments=None):
                         "and the best and worst answers there")
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
-    return parser.parse_args(arguments)
+    material_options.add_options(parser)
+    options = parser.parse_args(arguments)
+    material_options.check_options(parser, options)
+    return options
 
 
 if __name__ == "__main__":
@@ -50,6 +54,8 @@ from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
 from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
 from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
+from keras_uncover.evaluation.material_run import measure_material  # noqa: E402
+from keras_uncover.evaluation.material_tables import describe_material  # noqa: E402
 from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.faces.identity import Judge  # noqa: E402
 from keras_uncover.inference.scores import count_scores  # noqa: E402
@@ -59,6 +65,7 @@ from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+from pipelines.read import PORTRAIT, open_builder  # noqa: E402
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
@@ -104,6 +111,7 @@ class Setting:
 
 def prepare(model, shards, split, pairs, seed, calibrated=True):
     """Load the model and the people; say what is missing."""
+    open_builder(shards, split, PORTRAIT)  # What is not there is told before the networks are loaded.
     uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
     setting = Setting(uncoverer, read_people(shards, split, size=uncoverer.size), seed, pairs)
     try:
@@ -251,16 +259,20 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 
 def main(arguments=None):
     open_closed_streams()
-    options = vars(parse_arguments(arguments))
-    path, rate = options.pop("json"), options.pop("calibrate")
-    if rate is None:
-        numbers = evaluate(**options)
+    options = parse_arguments(arguments)
+    if material_options.wants_material(options):
+        numbers = measure_material(**material_options.material_arguments(options))
+        print("\n".join(describe_material(numbers)))
+    elif options.calibrate is None:
+        names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
+        numbers = evaluate(**{name: getattr(options, name) for name in names})
         print("\n".join(tables.describe(numbers)))
     else:
-        numbers = calibrate(rate=rate, **{key: options[key] for key in ("model", "shards", "split", "pairs", "seed")})
+        names = ("model", "shards", "split", "pairs", "seed")
+        numbers = calibrate(rate=options.calibrate, **{name: getattr(options, name) for name in names})
         print(describe_calibration(numbers))
-    if path:
-        with open(path, "w", encoding="utf-8") as file:
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
             json.dump(numbers, file, indent=1, allow_nan=False)
             file.write("\n")
 

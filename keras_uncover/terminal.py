@@ -2,10 +2,13 @@
 
 import sys
 import time
+from collections import deque
 
 from keras_uncover.process import tell
 
 CLEAR_LINE = "\r\x1b[K"
+BAR = 24  # characters
+RECENT = 50  # items whose speed the time left is told from
 
 
 class Progress:
@@ -33,6 +36,25 @@ class Progress:
             if self.counts:
                 self.say(f"{words}: batch {done}", end="")
         self.say(f"{words}: {done} batches")
+
+    def count(self, items, words):
+        """Pass on the items of a list; on a terminal a bar tells the time left, elsewhere a line each tenth does.
+
+        The time is told from the last items: those that a resumed run passes over take none.
+        """
+        times, told = deque([time.monotonic()], RECENT + 1), 0
+        for done, item in enumerate(items, start=1):
+            yield item
+            times.append(time.monotonic())
+            left = (times[-1] - times[0]) / (len(times) - 1) * (len(items) - done)
+            line = f"{done} of {len(items)} {words}, about {describe_seconds(left)} left"
+            if self.counts:
+                filled = BAR * done // len(items)
+                self.say(f"[{'#' * filled}{'.' * (BAR - filled)}] {line}", end="")
+            elif 10 * done // len(items) > told:
+                told = 10 * done // len(items)
+                self.say(line)
+        self.say(f"{len(items)} {words}")
 
 
 def describe_seconds(seconds):

@@ -48,6 +48,7 @@ MODULES = {
     "Evaluation": (
         "keras_uncover/evaluation/scoring.py", "keras_uncover/evaluation/report.py",
         "keras_uncover/evaluation/ranking.py", "keras_uncover/evaluation/calibration.py",
+        "keras_uncover/evaluation/material.py", "keras_uncover/evaluation/material_run.py",
     ),
 }
 HEAD = """\

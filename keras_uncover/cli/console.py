@@ -6,10 +6,7 @@ from collections import Counter
 
 from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
 from keras_uncover.process import tell
-from keras_uncover.terminal import describe_seconds
-
-CLEAR_LINE = "\r\x1b[K"
-BAR = 24  # characters
+from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
 
 
 class Console:

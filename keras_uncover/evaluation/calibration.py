@@ -128,11 +128,7 @@ def rate_with_interval(wrong, counts, n_people):
     Where nobody, or everybody, was wrong, drawing people tells nothing: there the interval ends where ``n_people``
     independent tries would still come out so once in forty times.
     """
-    found = bootstrap.mean_with_interval(wrong, counts)
-    limit = 1.0 - 0.025 ** (1.0 / n_people)
-    if found["value"] in (0.0, 1.0):
-        found["interval"] = [0.0, limit] if found["value"] == 0.0 else [1.0 - limit, 1.0]
-    return found
+    return bootstrap.open_interval(bootstrap.mean_with_interval(wrong, counts), n_people)
 
 
 def measure_rates(genuine, fakes, threshold, band):

@@ -27,6 +27,51 @@ def tpr_at_fpr(genuine, fake, fpr):
     return float(np.mean(np.asarray(fake, float) > threshold))
 
 
+def weighted_auc(genuine, fake, genuine_weight, fake_weight):
+    """``auc`` where a pair counts by its two weights.
+
+    Args:
+        genuine, fake: scores, ``(n,)`` and ``(m,)``, at least one each; higher means fake.
+        genuine_weight, fake_weight: ``(..., n)`` and ``(..., m)``, from 0 up and not all 0.
+
+    Returns: ``(...)``.
+    """
+    order = np.argsort(genuine)
+    ordered, fake = np.asarray(genuine, float)[order], np.asarray(fake, float)
+    below = _sums(np.asarray(genuine_weight, float)[..., order])
+    start, end = (np.searchsorted(ordered, fake, side) for side in ("left", "right"))
+    right = (np.asarray(fake_weight, float) * 0.5 * (below[..., start] + below[..., end])).sum(-1)
+    return right / (below[..., -1] * np.sum(fake_weight, -1))
+
+
+def weighted_threshold(genuine, weight, fpr):
+    """The lowest genuine score that genuine scores with at most ``fpr`` of all weight exceed.
+
+    Args:
+        genuine: scores ``(n,)``; weight: ``(..., n)``; fpr: within 0 and 1.
+
+    Returns: ``(...)``.
+    """
+    order = np.argsort(genuine)
+    ordered, sums = np.asarray(genuine, float)[order], _sums(np.asarray(weight, float)[..., order])
+    above = sums[..., -1:] - sums[..., np.searchsorted(ordered, ordered, "right")]
+    return ordered[np.argmax(above <= fpr * sums[..., -1:] + 1e-9, axis=-1)]
+
+
+def weighted_tpr(genuine, fake, genuine_weight, fake_weight, fpr):
+    """``tpr_at_fpr`` with weights; arguments as of ``weighted_auc``."""
+    cuts = weighted_threshold(genuine, genuine_weight, fpr)
+    order = np.argsort(fake)
+    sums = _sums(np.asarray(fake_weight, float)[..., order])
+    place = np.searchsorted(np.asarray(fake, float)[order], cuts, "right")
+    return 1.0 - np.take_along_axis(sums, np.expand_dims(place, -1), -1)[..., 0] / sums[..., -1]
+
+
+def _sums(weight):
+    """Sums of the first 0, 1, ... n weights along the last axis."""
+    return np.concatenate([np.zeros_like(weight[..., :1]), np.cumsum(weight, -1)], -1)
+
+
 def error_rates(genuine, fake):
     """Error rates at every threshold that tells scores apart, lowest first; what reaches it is called fake.
 

@@ -47,6 +47,7 @@ class FaceAnswer:
         crop, target, donor, reswap_image: float32 ``(size, size, 3)`` in [0, 1], RGB, or None.
         mask: float32 ``(size, size)`` in [0, 1], or None.
         place: float32 ``(2, 3)``, the transform from unit coordinates of the crop to photo pixels, or None.
+        points: float32 ``(478, 3)``, the face's mesh in photo pixels, or None.
     """
 
     face_index: int | None
@@ -66,6 +67,7 @@ class FaceAnswer:
     reswap_image: object = field(default=None, repr=False)
     error_rates: dict | None = field(default=None, repr=False)
     place: object = field(default=None, repr=False)
+    points: object = field(default=None, repr=False)
 
     def __post_init__(self):
         if self.verdict not in VERDICTS:

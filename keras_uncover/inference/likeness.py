@@ -52,6 +52,18 @@ class Matcher:
         Raises:
             ImageError: the photo is refused, or has no face.
         """
+        pictures, points = self.look(path)
+        return Reference(path, pictures[0], dict(zip(ROLES, self.judge.describe(pictures, points))))
+
+    def look(self, path):
+        """The largest face of a photo as ``Reference.features`` describes it.
+
+        Returns: float32 ``(2, size, size, 3)`` in [0, 1], the whole crop and the face on grey, and the mesh points of
+        each, float32 ``(2, 478, 3)`` in unit coordinates.
+
+        Raises:
+            ImageError: the photo is refused, or has no face.
+        """
         photo = decode_image(read_bytes(path))
         faces = self.finder.find(photo, small=True)[:1]
         if not faces:
@@ -59,8 +71,7 @@ class Matcher:
         crops, points = align_faces(photo, faces, self.size)
         _, hull = uv_map(ops.convert_to_tensor(points[0]), self.size)
         face = ops.convert_to_numpy(neutral_outside(crops[0], hull))
-        features = self.judge.describe(np.stack([crops[0], face]), np.concatenate([points, points]))
-        return Reference(path, crops[0], dict(zip(ROLES, features)))
+        return np.stack([crops[0], face]), np.concatenate([points, points])
 
     def describe(self, answer):
         """Descriptors of an answer's recovered faces.
@@ -76,11 +87,14 @@ class Matcher:
 
     def describe_picture(self, picture):
         """The descriptor of one recovered face, float32 ``(size, size, 3)`` in [0, 1], or None without a face."""
+        points = self.points_of(picture)
+        return None if points is None else self.judge.describe(picture[None], points[None])[0]
+
+    def points_of(self, picture):
+        """Mesh points ``(478, 3)`` of one recovered face in unit coordinates, or None where the mesh sees no face."""
         whole = np.array([[[self.size, 0, 0], [0, self.size, 0]]], "float32")
         points, presence = self.finder.points_in(np.round(picture * 255).astype("uint8"), whole)
-        if presence[0] < 0.5:
-            return None
-        return self.judge.describe(picture[None], points / self.size)[0]
+        return None if presence[0] < 0.5 else points[0] / self.size
 
 
 def rank(features, references, role, top):

@@ -146,8 +146,9 @@ class Uncoverer:
         crops, points = align_faces(photo, faces, self.size)
         answers = [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
         places = ops.convert_to_numpy(crop_transform(np.stack([face.points for face in faces]).astype("float32")))
-        for answer, place in zip(answers, places):
-            answer.place, side = place, float(np.hypot(*place[:, 0]))
+        for answer, place, face in zip(answers, places, faces):
+            answer.place, answer.points = place, face.points
+            side = float(np.hypot(*place[:, 0]))
             if side < self.size / SMALLEST:
                 answer.warnings.append(SMALL_FACE.format(side=side, size=self.size))
         return answers

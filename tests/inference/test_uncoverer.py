@@ -230,3 +230,4 @@ def test_the_place_of_a_crop_in_its_photo_is_told(results):
         assert x0 < x < x1 and y0 < y < y1
         # The mean face's hull is 0.65 of a crop's width.
         assert np.hypot(*result.main.place[:, 0]) == pytest.approx((x1 - x0) / 0.65, rel=0.35)
+        assert (x0, y0, x1, y1) == pytest.approx((*result.main.points[:, :2].min(0), *result.main.points[:, :2].max(0)))

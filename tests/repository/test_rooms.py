@@ -87,7 +87,7 @@ INNER = {
     "faces": ("ops", "models", "presets", *BASE),
     "training": ("ops", "models", "presets", "terminal", *BASE),
     "inference": ("ops", "images", "presets", "models", "faces", "swaps", *BASE),
-    "evaluation": ("ops", "presets", "faces", "swaps", "inference", *BASE),
+    "evaluation": ("ops", "images", "presets", "faces", "swaps", "inference", "terminal", *BASE),
     "demo": ("images", "inference", *BASE),
     "cli": ("images", "presets", "faces", "training", "inference", "demo", "terminal", *BASE),
     "__main__": ("cli",),
