@@ -103,6 +103,12 @@ class Setting:
         """Batches of everybody's own photo, under each of some post-processing draws."""
         return (batch for number in numbers for batch in genuine_photos(self.people, self.seed, number))
 
+    def headline_batches(self):
+        """Everybody's own photo under every post-processing draw, then the fakes of the headline."""
+        yield from self.photos(range(POSTS))
+        for family in self.mixed:
+            yield from self.fakes(family, post_processed=True)
+
     def score(self, batches, words, score=scoring.score_fakes, **options):
         """Rows of all batches."""
         batches = self.progress.follow(batches, words)
@@ -139,8 +145,7 @@ def detection_rows(setting):
 
     Returns: dict of ``p_fake``, ``person`` and ``donor_person``, the last empty for genuine photos.
     """
-    batches = [*setting.photos(range(POSTS)), *(b for f in setting.mixed for b in setting.fakes(f, post_processed=True))]
-    return setting.score(batches, "detection", scoring.score_detection)
+    return setting.score(setting.headline_batches(), "detection", scoring.score_detection)
 
 
 def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
