@@ -8,9 +8,8 @@ from keras_uncover.models.build import TASKS
 from keras_uncover.swaps import synthesis
 from keras_uncover.training import losses
 from pipelines import load as loading
+from pipelines.batches import Rows, choose_donors, count_rows, join, ready_swap, synthesise
 from pipelines.load import load
-from pipelines.make import synthesise
-from pipelines.mix import Rows, choose_donors, count_rows, join, ready_swap
 from pipelines.stored import HeldRecords
 
 SIZE = 32
