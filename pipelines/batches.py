@@ -44,7 +44,7 @@ def to_float(records):
 def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_share=0.0):
     """Swaps among the portraits of a batch; nobody's photo takes their own face.
 
-    draws: float32 ``(batch, synthesis.DRAWS)``, with morphs ``SWAP_DRAWS``. A morph is mixed of the donor and of whose face
+    draws: float32 ``(batch, DRAWS of synthesis)``, with morphs ``SWAP_DRAWS``. A morph is mixed of the donor and whose face
     the donor's own photo takes.
     """
     donor, apart = choose_donors(records["person"])

@@ -90,10 +90,10 @@ def test_plot_says_what_is_missing(tmp_path, capsys):
 
 
 def test_rate_and_time_left_are_told(capsys, monkeypatch):
-    from keras_uncover.training import saving
+    from keras_uncover.training import callbacks
 
     now = [100.0]
-    monkeypatch.setattr(saving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
     tell = TellRate(batch_size=8, steps=40, per_epoch=10)
     tell.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(learning_rate=0.5)))
     tell.on_epoch_begin(1)
