@@ -14,6 +14,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from keras_uncover.escapes import escape_lines
+
 START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
 CACHE = "KERAS_UNCOVER_CACHE"  # the variable that names the folder of the libraries' own settings
 TERMINATED = 128 + signal.SIGTERM
@@ -64,11 +66,16 @@ def open_closed_streams():
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))
 
 
-def tell(words, end="\n"):
-    """Say something to the person at the terminal, on stderr. That nobody can hear it, stops nothing."""
+def tell(words, end="\n", clear=""):
+    """Say something to the person at the terminal, on stderr. That nobody can hear it, stops nothing.
+
+    Args:
+        words: str; control characters but line breaks are shown as escapes.
+        end: what follows. clear: what is written before, as it is: the code that clears a terminal's line.
+    """
     if sys.stderr is not None:  # Else Python would print it to stdout.
         with contextlib.suppress(OSError):
-            print(words, end=end, file=sys.stderr, flush=True)
+            print(f"{clear}{escape_lines(words)}", end=end, file=sys.stderr, flush=True)
 
 
 def claim_process():

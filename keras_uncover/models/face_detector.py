@@ -7,6 +7,7 @@ Source: V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection 
 import keras
 from keras import layers
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.layers import AddShortcut
 
 SIZE = 128
@@ -34,6 +35,7 @@ def _head(x, anchors, values, name):
     return layers.Reshape((-1, values), name=f"{name}_rows")(x)
 
 
+@own_settings()
 def build_face_detector():
     """Build the detector, with random weights.
 

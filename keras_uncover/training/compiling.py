@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.build import TASKS
 from keras_uncover.refusals import OptionError
 from keras_uncover.training.losses import task_losses
@@ -64,6 +65,7 @@ def read_weights(words, task):
     return weights
 
 
+@own_settings()
 def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
     """Compile a network for a task: AdamW, linear warm-up from 0, cosine decay, and an average of the weights over
     about the last tenth of the steps, at most 1,000.
@@ -94,6 +96,7 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
     )
 
 
+@own_settings()
 def prepare_state(model, batch=None):
     """Make the optimizer's variables, so that a checkpoint can be loaded and their size is known; with a batch, those
     of losses and metrics, too.

@@ -23,6 +23,7 @@ from keras_uncover.files import lock, write_whole
 from keras_uncover.refusals import Refusal
 
 NOTE, LOCK, HISTORY = "run.json", ".lock", "history.csv"
+WRITTEN = (HISTORY, "samples", "checkpoints", "best", "model", "tensorboard")  # beside them
 PACKAGES = ("keras-uncover", "keras", "tensorflow", "jax", "jaxlib", "numpy", "h5py", "tensorflow-datasets")
 # What may change when a run goes on: where things lie, how they are computed to the same end, what is kept.
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
@@ -83,6 +84,10 @@ def open_run(folder, settings, data, resume=False):
     folder = Path(folder)
     if resume:
         compare_settings(folder, settings, data)
+    elif not (folder / NOTE).exists() and (there := [name for name in WRITTEN if os.path.lexists(folder / name)]):
+        raise RunError(
+            f"A run folder must be new; {folder} holds {', '.join(there)}, which a run writes. Choose another name."
+        )
     elif (folder / NOTE).exists():
         raise RunError(
             f"A run folder must be new; {folder} holds a run already. Go on with it by --resume, or choose another "

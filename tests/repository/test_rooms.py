@@ -73,11 +73,14 @@ ROOMS = {
 }
 LEFT_BY_BUILDS = ("build", "dist")
 # Which rooms of the library a room may import. Root modules are rooms of one file; ``__init__`` is the public front.
-BASE = ("files", "process", "refusals")
+BASE = ("backend", "escapes", "files", "overwriting", "process", "refusals")
 INNER = {
+    "escapes": (),
     "files": (),
-    "process": (),
+    "overwriting": (),
+    "process": ("escapes",),
     "refusals": ("process",),
+    "backend": ("refusals",),
     "terminal": ("process",),
     "ops": (),
     "images": BASE,
