@@ -126,7 +126,8 @@ class Uncoverer:
             source: path, encoded bytes (bytes, bytearray or memoryview), or uint8 RGB array ``(height, width, 3)``.
             max_faces: how many faces at most, the largest first.
 
-        Returns: ``Result``, one answer a face; a photo without a face has one with the verdict ``no_face``.
+        Returns: ``Result``, one answer a face, and how many were found; a photo without a face has one answer with the
+        verdict ``no_face``. A place that the mesh network is not sure of is counted and gets no verdict.
 
         Raises:
             ImageError: the photo is refused.
@@ -135,16 +136,14 @@ class Uncoverer:
         claim_process()
         started = time.perf_counter()
         file, digest, photo, notes = open_photo(source)
-        faces = self.finder.find(photo, max_faces=max_faces, small=True)
-        if not faces:
-            answers = [self.answer_nothing()]
-        else:
-            answers = self.answer_faces(photo, faces)
+        found = self.finder.find_all(photo, small=True)
+        faces = [face for face in found if face.sure]
+        answers = self.answer_faces(photo, faces[:max_faces]) if faces else [self.answer_nothing()]
         seconds = (time.perf_counter() - started) / len(answers)
         for answer in answers:
             answer.seconds = seconds
             answer.warnings.extend(notes)
-        return Result(file, digest, answers, photo)
+        return Result(file, digest, answers, photo, len(faces), len(found) - len(faces))
 
     def answer_nothing(self):
         """The answer for a photo without a face."""

@@ -44,6 +44,18 @@ def test_no_face_in_words():
     ]
 
 
+def test_the_faces_of_a_photo_are_counted_with_its_first(capsys):
+    answers = [FaceAnswer(k, (0, 0, 1, 1), "genuine", 0.1, 0.5, 0.25, None, "tiny") for k in range(2)]
+    first, second = to_records(Result("a.jpg", "ab", answers, found=3))
+    words = "  3 faces were found; the 2 largest are answered, 1 is left out and may be a fake"
+    assert describe(first)[1] == words and words not in describe(second)
+    console = Console(2, talks=True)
+    for told in (first, second, first, second):
+        console.tell(told)
+    console.finish(0)
+    assert capsys.readouterr().err.endswith("2 of 2 photos answered (4 genuine), 0 refused, 2 faces left out\n")
+
+
 def test_a_warning_is_told_once_a_run(capsys):
     console = Console(2, talks=True)
     console.tell(record())
