@@ -35,7 +35,7 @@ from keras import ops  # noqa: E402
 
 from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes  # noqa: E402
-from keras_uncover.inference.uncoverer import align_points  # noqa: E402
+from keras_uncover.faces.alignment import align_points  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.packs import SIDE, VIEW, write_pack  # noqa: E402

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Picture, Reject, list_pictures
-from pipelines.build.splits import SPLITS, choose_splits, person_of
+from pipelines.build.splits import choose_splits, person_of
+from pipelines.schema import SPLITS
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
 SUFFIXES = PHOTO_SUFFIXES
