@@ -40,13 +40,13 @@ from keras_uncover.evaluation import ranking  # noqa: E402
 from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.models.classifier import build_classifier  # noqa: E402
 from keras_uncover.models.config import EvidenceConfig  # noqa: E402
+from keras_uncover.presets.by_path import fill_by_path  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402
 from keras_uncover.swaps.afterlife import AFTERLIFE_DRAWS, age  # noqa: E402
 from keras_uncover.swaps.draws import Uniforms  # noqa: E402
 from keras_uncover.swaps.tools import FAMILIES, IMITATION_DRAWS, imitate  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.packs import read_pack  # noqa: E402
-from scripts.train_on_one_gpu import take_up  # noqa: E402
 
 PRESETS = Path(__file__).resolve().parents[1] / "keras_uncover" / "presets"
 BATCH = 8
@@ -125,7 +125,7 @@ def main(arguments=None):
     options = parse_arguments(arguments)
     folder, config = PRESETS / options.name, EvidenceConfig()
     model = build_classifier(config)
-    take_up(model, options.weights)
+    fill_by_path(model, options.weights)
     trained = json.loads(Path(options.log).read_text("utf-8"))["summary"] if options.log else {}
     arch = {"name": config.name, "size": config.size, "view": config.view, "encoder": config.encoder}
     described = {"format": 1, "kind": "classifier", "name": options.name, "arch": arch, "trained": trained,

@@ -18,7 +18,7 @@ import sys
 import time
 
 from keras_uncover.escapes import Parser
-from keras_uncover.refusals import OptionError, end_in_words
+from keras_uncover.refusals import end_in_words
 
 SAVED_AT = (0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 
@@ -53,6 +53,7 @@ import numpy as np  # noqa: E402
 
 from keras_uncover.models.evidence import MAP_STRIDE, build_evidence_classifier  # noqa: E402
 from keras_uncover.models.painters import build_coarse_painter, build_fine_painter, painting_loss  # noqa: E402
+from keras_uncover.presets.by_path import fill_by_path, save_by_path  # noqa: E402
 from keras_uncover.swaps.afterlife import AFTERLIFE_DRAWS, FIRST_LIFE_DRAWS, age, first_life  # noqa: E402
 from keras_uncover.swaps.draws import Uniforms  # noqa: E402
 from keras_uncover.swaps.tools import FAMILIES, IMITATION_DRAWS, imitate  # noqa: E402
@@ -127,7 +128,8 @@ class State:
             "coarse": build_coarse_painter(canvas),
         }
         if options.start:
-            take_up(self.networks["classifier"], options.start)
+            filled = fill_by_path(self.networks["classifier"], options.start)
+            print(f"{filled} arrays taken from {options.start}", flush=True)
         rates = {"classifier": options.rate, "fine": 1e-3, "coarse": 1e-3}
         self.optimizers = {
             name: keras.optimizers.AdamW(rates[name], weight_decay=options.decay if name == "classifier" else 0.0,
@@ -147,25 +149,6 @@ class State:
             for name, optimizer in self.optimizers.items()
         }
         self.values["averaged"] = jax.tree.map(jnp.copy, list(self.values["classifier"][:2]))
-
-
-def name_weights(model):
-    """Every weight of a model by its path."""
-    return {v.path: v for v in model.trainable_variables + model.non_trainable_variables}
-
-
-def take_up(model, path):
-    """Fill a model from a file of weights by path; EfficientNet's own names may lack the encoder's part of the path."""
-    filled = 0
-    with np.load(path) as arrays:
-        for name, variable in name_weights(model).items():
-            if name in arrays and arrays[name].shape == variable.shape:
-                variable.assign(arrays[name].astype("float32"))
-                filled += 1
-    total = len(name_weights(model))
-    print(f"{path}: {filled} of {total} arrays taken up", flush=True)
-    if filled < total // 2:
-        raise OptionError(f"--start must hold weights of this network; {path} fits {filled} of {total} arrays.")
 
 
 def shares_at(progress, until):
@@ -327,14 +310,10 @@ def area_under_curve(genuine, fake):
 
 
 def save(state, values, path):
-    """Averaged weights as float16 by path, written whole or not at all."""
+    """Write the averaged weights."""
     network = state.networks["classifier"]
     names = [v.path for v in network.trainable_variables], [v.path for v in network.non_trainable_variables]
-    arrays = {n: np.asarray(a) for part, held in zip(names, values["averaged"]) for n, a in zip(part, held)}
-    small = {n for n, a in arrays.items() if a.dtype == np.float32 and np.abs(a).max() < 6e4}  # float16 holds them
-    arrays = {n: a.astype("float16") if n in small else a for n, a in arrays.items()}
-    np.savez(f"{path}.part.npz", **arrays)
-    os.replace(f"{path}.part.npz", path)
+    save_by_path(path, {n: a for part, held in zip(names, values["averaged"]) for n, a in zip(part, held)})
 
 
 def tell(step, seen, progress, told, seconds, rate):
