@@ -65,6 +65,7 @@ from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+from pipelines.read import PORTRAIT, open_builder  # noqa: E402
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
@@ -110,6 +111,7 @@ class Setting:
 
 def prepare(model, shards, split, pairs, seed, calibrated=True):
     """Load the model and the people; say what is missing."""
+    open_builder(shards, split, PORTRAIT)  # What is not there is told before the networks are loaded.
     uncoverer = Uncoverer.from_preset(model, calibrated=calibrated)
     setting = Setting(uncoverer, read_people(shards, split, size=uncoverer.size), seed, pairs)
     try:

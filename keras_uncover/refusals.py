@@ -8,6 +8,7 @@ from keras_uncover.process import tell
 FAILED, USAGE, REFUSED, INTERRUPTED = 1, 2, 3, 130
 # TensorFlow and JAX are not imported to ask: an error is told by the name of its class and by its words.
 FULL_DISK = "No space left on device"
+ON_DISK = ("No such file or directory", "Permission denied", "Read-only file system")
 OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory", "OOM when allocating")
 EXTRAS = {
     "tensorflow_datasets": "data", "etils": "data", "tqdm": "data", "apache_beam": "beam", "tf2onnx": "onnx",
@@ -63,6 +64,8 @@ def explain(error):
         return FAILED, f'This needs the extra [{extra}]; received: {words}. Use python -m pip install ".[{extra}]".'
     if kind in ("ResourceExhaustedError", "OpError", "InternalError", "UnknownError") and FULL_DISK in str(error):
         return FAILED, f"A file could not be written; received: {words}. Make room or choose another disk."
+    if kind in ("PermissionDeniedError", "NotFoundError") and any(reason in str(error) for reason in ON_DISK):
+        return FAILED, f"A file could not be opened; received: {words}. Check its path and your access."
     if is_out_of_memory(error):
         return FAILED, (
             f"The memory must hold all that is worked on at a time; received: {words}. Use a smaller --batch-size or "

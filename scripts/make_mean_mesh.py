@@ -61,8 +61,11 @@ def read_fields(data):
 
 def read_canonical(task):
     """Vertices (468, 3) and triangles (898, 3) of the canonical face."""
-    with zipfile.ZipFile(task) as bundle:
-        metadata = bundle.read("geometry_pipeline_metadata_landmarks.binarypb")
+    try:
+        with zipfile.ZipFile(task) as bundle:
+            metadata = bundle.read("geometry_pipeline_metadata_landmarks.binarypb")
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DataError(f"TASK is MediaPipe's face_landmarker.task; {task} is not: {error}. Fetch it anew.") from error
     mesh = next(value for number, value in read_fields(metadata) if number == 1)
     fields = list(read_fields(mesh))
     vertices = np.frombuffer(b"".join(value for number, value in fields if number == 3), "<f4").reshape(-1, 5)

@@ -42,6 +42,7 @@ NODE = "Graph execution error:\n\nDetected at node Conv2D defined at (most recen
         (foreign("InternalError", "Failed to call ThenRnnForward: CUDA_ERROR_OUT_OF_MEMORY"), 1, MEMORY),
         (foreign("ResourceExhaustedError", "a; No space left on device"), 1, "A file could not be written.*Make room"),
         (foreign("DataLossError", "corrupted record at 7"), 3, "A file of the data is cut or damaged.*at 7. Make"),
+        (foreign("PermissionDeniedError", "x/y; Permission denied"), 1, "A file could not be opened.*x/y; Permission"),
         (ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime"), 1, r'.*pip install "\.\[onnx\]"'),
     ],
     ids=lambda value: f"{type(value).__name__}" if isinstance(value, Exception) else "",
@@ -58,7 +59,8 @@ def test_an_error_of_the_user_is_a_sentence_and_an_exit_code(capsys, error, code
 @pytest.mark.parametrize(
     "error",
     [ValueError("shapes differ"), KeyError("crop"), RuntimeError("odd"), ModuleNotFoundError("no", name="pipelines.x"),
-     foreign("InvalidArgumentError", "Incompatible shapes"), foreign("InternalError", "cuDNN failed")],
+     foreign("InvalidArgumentError", "Incompatible shapes"), foreign("NotFoundError", "No registered 'Odd' OpKernel"),
+     foreign("InternalError", "cuDNN failed")],
     ids=lambda error: type(error).__name__,
 )
 def test_a_bug_keeps_its_traceback(error):
