@@ -19,7 +19,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.backend import settle, settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.evaluation import material_options
+from keras_uncover.overwriting import FIGURES, WRITTEN_BY, check_or_exit
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, end_in_words
 
@@ -27,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
     parser.add_argument("shards", nargs="?", metavar="SHARDS", help="folder of TFRecord shards")
     parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
@@ -39,25 +42,32 @@ def parse_arguments(arguments=None):
                         "and the best and worst answers there")
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
+    parser.add_argument("--overwrite", action="store_true", help="let FILE and the figures replace files that this "
+                        "program did not write")
     material_options.add_options(parser)
     options = parser.parse_args(arguments)
     material_options.check_options(parser, options)
+    folder = Path(options.figures or "")
+    figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
+    check_or_exit(parser, figures, options.overwrite)
+    check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options
 
 
 if __name__ == "__main__":
     open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("evaluate_keras.py")
 
 from keras_uncover.evaluation import cost as costs  # noqa: E402
 from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
 from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
 from keras_uncover.evaluation.material_run import measure_material  # noqa: E402
 from keras_uncover.evaluation.material_tables import describe_material  # noqa: E402
 from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.faces.identity import Judge  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.inference.scores import count_scores  # noqa: E402
 from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
@@ -65,7 +75,10 @@ from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
-from pipelines.read import PORTRAIT, open_builder  # noqa: E402
+from pipelines.records import (
+    PORTRAIT,  # noqa: E402
+    open_builder,  # noqa: E402
+)
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
@@ -103,6 +116,12 @@ class Setting:
         """Batches of everybody's own photo, under each of some post-processing draws."""
         return (batch for number in numbers for batch in genuine_photos(self.people, self.seed, number))
 
+    def headline_batches(self):
+        """Everybody's own photo under every post-processing draw, then the fakes of the headline."""
+        yield from self.photos(range(POSTS))
+        for family in self.mixed:
+            yield from self.fakes(family, post_processed=True)
+
     def score(self, batches, words, score=scoring.score_fakes, **options):
         """Rows of all batches."""
         batches = self.progress.follow(batches, words)
@@ -139,8 +158,7 @@ def detection_rows(setting):
 
     Returns: dict of ``p_fake``, ``person`` and ``donor_person``, the last empty for genuine photos.
     """
-    batches = [*setting.photos(range(POSTS)), *(b for f in setting.mixed for b in setting.fakes(f, post_processed=True))]
-    return setting.score(batches, "detection", scoring.score_detection)
+    return setting.score(setting.headline_batches(), "detection", scoring.score_detection)
 
 
 def calibrate(model, shards, rate, split="test", pairs=None, seed=1):
@@ -260,20 +278,21 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 def main(arguments=None):
     open_closed_streams()
     options = parse_arguments(arguments)
+    settle()
     if material_options.wants_material(options):
         numbers = measure_material(**material_options.material_arguments(options))
-        print("\n".join(describe_material(numbers)))
+        print("\n".join(map(for_stdout, describe_material(numbers))))
     elif options.calibrate is None:
         names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
         numbers = evaluate(**{name: getattr(options, name) for name in names})
-        print("\n".join(tables.describe(numbers)))
+        print("\n".join(map(for_stdout, tables.describe(numbers))))
     else:
         names = ("model", "shards", "split", "pairs", "seed")
         numbers = calibrate(rate=options.calibrate, **{name: getattr(options, name) for name in names})
         print(describe_calibration(numbers))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(numbers, file, indent=1, allow_nan=False)
+            json.dump({**WRITTEN_BY, **numbers}, file, indent=1, allow_nan=False)
             file.write("\n")
 
 

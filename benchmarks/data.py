@@ -34,10 +34,9 @@ import tensorflow as tf  # noqa: E402
 
 from keras_uncover.models import config  # noqa: E402
 from keras_uncover.training import compiling, setup  # noqa: E402
-from pipelines.load import load  # noqa: E402
-from pipelines.order import shuffle_numbers  # noqa: E402
-from pipelines.read import PORTRAIT, read_records  # noqa: E402
-from pipelines.records import open_records  # noqa: E402
+from pipelines.load import load, shuffle_numbers  # noqa: E402
+from pipelines.records import open_records, read_records  # noqa: E402
+from pipelines.schema import PORTRAIT  # noqa: E402
 
 WARM_UP = 6  # batches that are not timed: compiling, filling of buffers
 STEP = "training step, reconstruct"

@@ -111,9 +111,9 @@ def measure_parts(served, door):
     from export import signatures
     from export.graph import answers as answer
     from export.graph import decode, faces, pictures
+    from keras_uncover.faces.alignment import align_points
     from keras_uncover.faces.detection import region_of_detection
     from keras_uncover.faces.finder import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces
-    from keras_uncover.inference.uncoverer import align_points
 
     model = signatures.Served(str(newest(served) / "assets.extra" / "preset"))
     uncoverer, finder = model.uncoverer, model.uncoverer.finder
@@ -135,7 +135,7 @@ def measure_parts(served, door):
         return [pictures.encode_pictures(crops, kind, "x") for kind in answer.PICTURES]
 
     data = tf.constant(EXAMPLES[0].read_bytes())
-    photo, _, _ = decode.decode_photo(data)
+    photo = decode.decode_photo(data)[0]
     _, points = faces.find_faces(photo, finder.detector, finder.mesh)
     crops, unit = align_points(photo, points[:1], uncoverer.size)
     steps = {

@@ -4,7 +4,8 @@ import zipfile
 
 import numpy as np
 
-from pipelines.schema import check_side, is_bank, refuse_split, whole_bank
+from pipelines.bank import is_bank, whole_bank
+from pipelines.schema import check_side, refuse_split
 
 
 def describe(data, key):
@@ -16,7 +17,7 @@ def describe(data, key):
     """
     if is_bank(data):
         return describe_bank(data, key)
-    from pipelines.read import find_builder  # Shards are TensorFlow's.
+    from pipelines.records import find_builder  # Shards are TensorFlow's.
 
     info = find_builder(data).info
     return set(info.splits), info.features[key].shape[0] if key in info.features else None

@@ -12,13 +12,11 @@ import tensorflow as tf
 
 from keras_uncover.models.autoencoder import load_autoencoder
 from keras_uncover.swaps import synthesis
-from pipelines.make import DRAWS, choose_shares, make_batch
-from pipelines.mix import count_rows, divide_batch
-from pipelines.order import list_numbers, shuffle_numbers
-from pipelines.read import make_options
-from pipelines.records import open_records
+from pipelines.batches import DRAWS, choose_shares, count_rows, divide_batch, make_batch
+from pipelines.records import make_options, open_records
 from pipelines.schema import PAIR, PORTRAIT, check_count
 
+EVER = 1 << 40  # rounds through the data, more than any training takes
 APART = 1 << 40  # between seeds of what is drawn apart
 
 
@@ -150,3 +148,38 @@ def load(
     if part is None and parts > 1:
         batches = join_parts(batches, parts)
     return batches.prefetch(prefetch).with_options(make_options(deterministic or not training, auto_shard_policy))
+
+
+def list_numbers(start=0, stop=EVER, parts=1, part=None):
+    """Numbers of batches. A step takes ``parts`` of them, of which a host that makes one part makes every such one.
+
+    Args:
+        start, stop: steps.
+        parts: batches that a step takes.
+        part: None for all of them.
+
+    Returns: dataset of int64.
+    """
+    if part is None:
+        return tf.data.Dataset.range(start * parts, stop * parts)
+    return tf.data.Dataset.range(start * parts + part, stop * parts, parts)
+
+
+def shuffle_numbers(count, seed, start=0):
+    """Endless numbers of records: each once a round, every round in another order.
+
+    Args:
+        count: of records.
+        seed: int.
+        start: how many to leave out at the beginning. None of them is read: only their numbers are counted.
+
+    Returns: dataset of int64.
+    """
+    first, left_out = divmod(start, count)
+
+    def one_round(number):
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed=key)
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    return tf.data.Dataset.range(first, EVER).flat_map(one_round).skip(left_out)

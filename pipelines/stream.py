@@ -13,9 +13,9 @@ import keras
 import numpy as np
 
 from keras_uncover.models.autoencoder import load_autoencoder
-from pipelines.make import DRAWS, choose_shares, make_batch
-from pipelines.mix import count_rows, divide_batch
-from pipelines.schema import PAIR, PORTRAIT, check_count, is_bank, read_bank
+from pipelines.bank import is_bank, read_bank
+from pipelines.batches import DRAWS, choose_shares, count_rows, divide_batch, make_batch
+from pipelines.schema import PAIR, PORTRAIT, check_count
 
 AHEAD = 2  # batches that are made before they are asked for
 

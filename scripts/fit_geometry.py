@@ -11,11 +11,13 @@ trained on: ``python train_keras.py SHARDS runs/small --init runs/start``.
 import argparse
 import sys
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("out", help="new folder, as --init takes it")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
@@ -26,18 +28,19 @@ def parse_arguments(arguments=None):
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("fit_geometry.py")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import ops  # noqa: E402
 
+from keras_uncover.models.build import build_model  # noqa: E402
 from keras_uncover.models.config import model_config  # noqa: E402
 from keras_uncover.models.face_geometry import RANK, TEXTURE  # noqa: E402
 from keras_uncover.models.shape_layers import face_pixels  # noqa: E402
 from keras_uncover.ops.geometry import fit_affine, transform_points  # noqa: E402
 from keras_uncover.ops.mesh import mirror_points  # noqa: E402
 from keras_uncover.ops.shapes import describe_shapes  # noqa: E402
-from keras_uncover.presets import build_model  # noqa: E402
 from keras_uncover.presets.weights import FACE_MESH_ANSWER, save_preset  # noqa: E402
 from keras_uncover.training.setup import run_config, start_from  # noqa: E402
 from pipelines.fixed_swaps import fixed_swaps, read_people  # noqa: E402
@@ -159,7 +162,7 @@ def main(arguments=None):
     fit_layer(model, "shape_known", "shape_donor_linear", examples, "donor_shape")
     fit_texture(model, examples)
     save_preset(model, options.out, run_config("reconstruct", config, options.preset, vars(options)), half=False)
-    print(f"{options.out}: {config.name}")
+    print(for_stdout(f"{options.out}: {config.name}"))
 
 
 if __name__ == "__main__":

@@ -38,12 +38,14 @@ def add(commands):
 
 def run(arguments):
     """Serve until stopped; returns the exit code."""
+    from keras_uncover.backend import check_backend
     from keras_uncover.presets import preset_folder
     from keras_uncover.presets.weights import WeightsError, load_verified
 
     if importlib.util.find_spec("gradio") is None:
         complain('the demo needs Gradio, which is not installed. Get it: python -m pip install "keras-uncover[demo]"')
         return FAILED
+    check_backend()
     try:
         load_verified(preset_folder(arguments.preset))  # Now, not at the first visitor's photo.
     except WeightsError as error:
@@ -51,8 +53,8 @@ def run(arguments):
         return WEIGHTS
     if bare(arguments.host) not in LOOPBACK:
         say(f"note: {arguments.host} can be reached from other machines; whoever can reach it can ask for answers")
-    from keras_uncover.cli.console import hushed_start
     from keras_uncover.demo.app import load_preset, serve
+    from keras_uncover.process import hushed_start
 
     with hushed_start():
         page = serve(

@@ -1,14 +1,13 @@
 """Checks of an installation: what it is made of, whether its weights are whole, and whether it still answers right."""
 
 import importlib.util
-import json
 import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata, resources
-from pathlib import Path
 
+from keras_uncover.backend import OWN, BackendError, check_backend, chosen_backend, read_settings, settings_file
 from keras_uncover.presets import preset_folder, shipped_configs
 from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, read_manifest
 
@@ -17,9 +16,7 @@ NEEDED = ("keras", "numpy", "pillow", "opencv-python-headless", "matplotlib", "h
 EXTRAS = {"demo": "gradio", "data": "tensorflow_datasets", "serve": "tensorflow_serving", "onnx": "onnxruntime"}
 MODULES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
 MEMORY = 2 * 1024**3  # bytes that answering takes at most
-SAMPLE = resources.files("keras_uncover") / "data" / "samples" / "fake.jpg"
-SELF_TEST = "self_test.json"
-NEAR = {"p_fake": 0.02, "mask_area": 0.02, "box": 3.0}  # how far an answer may be from the recorded one
+SETTINGS = "keras settings"
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,8 @@ def checks(preset, quick=False):
     yield from map(check_package, NEEDED)
     yield check_extras()
     yield check_memory()
+    settings = check_settings()
+    yield settings
     sound = True
     for name in shipped_configs():
         found = check_weights(name)
@@ -53,8 +52,10 @@ def checks(preset, quick=False):
         yield found
     if quick:
         return
-    backend = check_backend()
-    yield backend
+    backend = settings
+    if settings.state != FAIL:
+        backend = check_devices()
+        yield backend
     if backend.state == FAIL or not sound:
         yield Check("self-test", FAIL, "not made, because of what failed above")
         return
@@ -105,9 +106,24 @@ def check_weights(name):
         return Check(f"weights {name}", FAIL, str(error))
 
 
-def check_backend():
+def check_settings():
+    """The user's settings of Keras: whether we run on the backend, and what of them is set aside."""
+    try:
+        check_backend()
+        name, place = chosen_backend()
+        found = read_settings()
+    except BackendError as error:
+        return Check(SETTINGS, FAIL, str(error))
+    aside = [f"{key} {found[key]}" for key, own in OWN.items() if found.get(key, own) != own]
+    words = f"backend {name} from {place}"
+    if aside:
+        return Check(SETTINGS, NOTE, f"{words}; not used while answering: {', '.join(aside)} from {settings_file()}")
+    return Check(SETTINGS, OK, words)
+
+
+def check_devices():
     """Keras with its backend and devices."""
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     try:
         with hushed_start():
@@ -121,55 +137,21 @@ def check_backend():
 
 def check_answer(preset):
     """Answer the bundled photo and compare with what is recorded for these weights."""
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     try:
         folder = preset_folder(preset)
-        expected = read_recorded(folder)
         with hushed_start():
-            found = answer_sample(folder)
+            from keras_uncover.inference import self_test  # loads the backend
+
+            found = self_test.answer_sample(folder)
+        expected = self_test.read_recorded(folder)
     except (WeightsError, ValueError) as error:
         return Check("self-test", FAIL, str(error))
-    words = f"{preset} answered {SAMPLE.name}: p_fake {found['p_fake']:.4f}"
+    words = f"{preset} answered {self_test.SAMPLE.name}: p_fake {found['p_fake']:.4f}"
     if expected is None:
         return Check("self-test", NOTE, f"{words}; no answer is recorded for these weights to compare with")
-    apart = differences(found, expected)
+    apart = self_test.differences(found, expected)
     if apart:
         return Check("self-test", FAIL, f"{words}; not as recorded: {'; '.join(apart)}")
     return Check("self-test", OK, f"{words}, as recorded")
-
-
-def answer_sample(folder):
-    """The bundled photo's answer without calibration, which would hide what the network does: plain data.
-
-    Returns: dict of ``weights_sha256``, ``box``, ``p_fake`` and ``mask_area`` (None from a classifier).
-    """
-    from keras_uncover.inference.uncoverer import Uncoverer
-
-    uncoverer = Uncoverer.from_preset(folder, calibrated=False)
-    answer = uncoverer(SAMPLE).main
-    area = None if answer.mask_area is None else round(answer.mask_area, 6)
-    box = None if answer.bbox is None else [round(value, 2) for value in answer.bbox]
-    p_fake = None if answer.p_fake is None else round(answer.p_fake, 6)
-    return {"weights_sha256": uncoverer.weights_sha256, "box": box, "p_fake": p_fake, "mask_area": area}
-
-
-def read_recorded(folder):
-    """The recorded answer of a preset's weights, or None where there is none or it is one of other weights."""
-    path = Path(folder) / SELF_TEST
-    if not path.is_file():
-        return None
-    recorded = json.loads(path.read_text("utf-8"))
-    return recorded if recorded["weights_sha256"] == read_manifest(folder)[WEIGHTS] else None
-
-
-def differences(found, expected):
-    """Words on every number that is farther from the recorded one than another device or backend brings it."""
-    said = []
-    for name, near in NEAR.items():
-        pair = (found[name], expected[name])
-        both = all(value is not None for value in pair)
-        numbers = zip(*(value if isinstance(value, list) else [value] for value in pair)) if both else ()
-        if any(abs(a - b) > near for a, b in numbers) or (not both and pair != (None, None)):
-            said.append(f"{name} {pair[0]}, recorded {pair[1]}")
-    return said

@@ -7,10 +7,11 @@ sent anywhere. What remains between re-swap and photo is evidence about the answ
 import keras
 from keras import layers, ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.ops.colour import match_colours
 from keras_uncover.ops.geometry import sample
-from keras_uncover.ops.mesh import unwrap_texture, uv_map
-from keras_uncover.training.losses import ssim_map, weigh_windows
+from keras_uncover.ops.ssim import ssim_map, weigh_windows
+from keras_uncover.ops.texture import unwrap_texture, uv_map
 
 
 class SwapAgain(layers.Layer):
@@ -54,6 +55,7 @@ class Compare(layers.Layer):
         return (input_shape[0][0], 2)
 
 
+@own_settings()
 def build_reswap(size):
     """The check as a model, so that it is compiled once and can be exported.
 

@@ -7,15 +7,17 @@ import time
 import numpy as np
 from keras import ops
 
+from keras_uncover.backend import own_settings
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
-from keras_uncover.images.decode import decode_image, read_bytes
+from keras_uncover.images.decode import decode_with_notes, read_bytes
 from keras_uncover.inference.answers import FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
 from keras_uncover.inference.wording import SWAPS_ONLY
-from keras_uncover.ops.geometry import cut_crops, invert_transform, transform_points
+from keras_uncover.models.build import build_from_folder
 from keras_uncover.ops.mesh import crop_transform
-from keras_uncover.presets import build_from_folder, preset_folder
+from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
 from keras_uncover.process import claim_process
 
@@ -51,6 +53,7 @@ class Uncoverer:
         weights_sha256: hash of the weights file, for reports.
     """
 
+    @own_settings(exact=True)
     def __init__(self, model, config, threshold=None, weights_sha256=None):
         if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must be within 0 and 1; received {threshold}.")
@@ -63,6 +66,7 @@ class Uncoverer:
         self.reswap = build_reswap(self.size)
 
     @classmethod
+    @own_settings(exact=True)
     def from_preset(cls, preset="small", threshold=None, calibrated=True):
         """Load a shipped preset by name, or a preset or run folder, if wanted without its calibration.
 
@@ -84,11 +88,12 @@ class Uncoverer:
         else:
             self.band, self.error_rates, self.warnings = None, None, [OTHER_THRESHOLD, SWAPS_ONLY]
 
+    @own_settings(exact=True)
     def predict(self, crops):
         """Run the network on aligned crops.
 
         Args:
-            crops: ``(n, size, size, 3)``, float32 in [0, 1] or uint8.
+            crops: ``(n, size, size, 3)``, float32 in [0, 1] or uint8; ``n`` may be 0.
 
         Returns: dict of float32 arrays: ``p_fake`` ``(n,)``, calibrated where the preset is, and, for a
         reconstructor, ``mask`` ``(n, size, size)``, ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1],
@@ -102,7 +107,10 @@ class Uncoverer:
             crops = crops / np.float32(255)
         elif len(crops) and not (crops.min() >= 0.0 and crops.max() <= 1.0):
             raise ValueError(f"Float crops must be within 0 and 1; received {crops.min()} to {crops.max()}.")
-        outputs = self.model.predict_on_batch(crops.astype("float32"))
+        if len(crops):
+            outputs = self.model.predict_on_batch(crops.astype("float32"))
+        else:  # Convolutions fail on none.
+            outputs = {name: np.zeros((0, *value.shape[1:]), "float32") for name, value in self.model.output.items()}
         answer = {"p_fake": outputs["p_fake"][:, 0]}
         if "mask" in outputs:
             answer["mask"] = outputs["mask"][..., 0]
@@ -110,14 +118,16 @@ class Uncoverer:
             answer["flow"] = outputs["flow"]
         return answer
 
+    @own_settings(exact=True)
     def __call__(self, source, max_faces=8):
         """Answer for one photo.
 
         Args:
-            source: path, encoded bytes, or uint8 RGB array ``(height, width, 3)``.
+            source: path, encoded bytes (bytes, bytearray or memoryview), or uint8 RGB array ``(height, width, 3)``.
             max_faces: how many faces at most, the largest first.
 
-        Returns: ``Result``, one answer a face; a photo without a face has one with the verdict ``no_face``.
+        Returns: ``Result``, one answer a face, and how many were found; a photo without a face has one answer with the
+        verdict ``no_face``. A place that the mesh network is not sure of is counted and gets no verdict.
 
         Raises:
             ImageError: the photo is refused.
@@ -125,16 +135,15 @@ class Uncoverer:
         """
         claim_process()
         started = time.perf_counter()
-        file, digest, photo = open_photo(source)
-        faces = self.finder.find(photo, max_faces=max_faces, small=True)
-        if not faces:
-            answers = [self.answer_nothing()]
-        else:
-            answers = self.answer_faces(photo, faces)
+        file, digest, photo, notes = open_photo(source)
+        found = self.finder.find_all(photo, small=True)
+        faces = [face for face in found if face.sure]
+        answers = self.answer_faces(photo, faces[:max_faces]) if faces else [self.answer_nothing()]
         seconds = (time.perf_counter() - started) / len(answers)
         for answer in answers:
             answer.seconds = seconds
-        return Result(file, digest, answers, photo)
+            answer.warnings.extend(notes)
+        return Result(file, digest, answers, photo, len(faces), len(found) - len(faces))
 
     def answer_nothing(self):
         """The answer for a photo without a face."""
@@ -188,46 +197,13 @@ class Uncoverer:
 
 
 def open_photo(source):
-    """Name, SHA-256 and pixels of a photo given as path, bytes or uint8 array."""
+    """Name, SHA-256, pixels and notes on the file of a photo given as path, bytes or uint8 array."""
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[-1] != 3:
             raise ValueError(
                 f"A photo as an array must be uint8 (height, width, 3), RGB; received {source.dtype} {source.shape}."
             )
-        return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source
+        return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source, []
     data = read_bytes(source)
-    name = "<bytes>" if isinstance(source, (bytes, bytearray)) else os.fspath(source)
-    return name, hashlib.sha256(data).hexdigest(), decode_image(data)
-
-
-def align_faces(photo, faces, size):
-    """Crops of a photo's faces and their mesh points.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``.
-        faces: list of ``Face``, at least one.
-        size: pixels of a crop's side.
-
-    Returns: crops float32 ``(n, size, size, 3)`` in [0, 1]; points float32 ``(n, 478, 3)`` in unit coordinates of
-    their crops, z in the same unit. NumPy arrays.
-    """
-    points = np.stack([face.points for face in faces]).astype("float32")
-    crops, unit = zip(*(align_points(photo, points[k : k + 1], size) for k in range(len(faces))))
-    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(ops.concatenate(unit))
-
-
-def align_points(photo, points, size):
-    """The crop of one face and its mesh points, in keras.ops; a SavedModel aligns by it, too.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``.
-        points: float32 ``(1, 478, 3)``, photo pixels.
-        size: pixels of the crop's side.
-
-    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it.
-    """
-    matrices = crop_transform(points)
-    flat = transform_points(invert_transform(matrices), points[..., :2])
-    side = ops.sqrt(matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)
-    unit = ops.concatenate([flat, points[..., 2:] / side[:, None, None]], axis=-1)
-    return cut_crops(photo, matrices, size), unit
+    name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
+    return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)

@@ -10,6 +10,7 @@ import abc
 import keras
 from keras import ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.efficientnet import FEATURES, build_efficientnet
 from keras_uncover.models.face_identity import build_face_mobilenet
 from keras_uncover.ops.filters import apply_separable, resize_matrix
@@ -108,8 +109,8 @@ class FeatureLoss(keras.losses.Loss, abc.ABC):
             TypeError: always; ``Model.save`` of a model that was compiled with it ends so. Runs save weights alone.
         """
         raise TypeError(
-            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's weights, "
-            "and compile anew after loading."
+            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's "
+            "weights, and compile anew after loading."
         )
 
 
@@ -164,8 +165,9 @@ class PerceptualLoss(FeatureLoss):
         return sum(terms) / len(terms)
 
 
+@own_settings()
 def load_face_losses(identity=None, perceptual=None, identity_weight=1.0, every=FACES_EVERY):
-    """Pairs of weight and loss for ``losses.reconstructor_losses``.
+    """Pairs of weight and loss for ``losses.task_losses``.
 
     Args:
         identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.

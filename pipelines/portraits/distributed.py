@@ -17,10 +17,10 @@ from apache_beam.pvalue import TaggedOutput
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Reject
 from pipelines.build.screening import load_finder, look
-from pipelines.build.splits import SPLITS
 from pipelines.portraits.record import compile_renderer, make_example
 from pipelines.portraits.rows import face_of, face_row, portrait_of, portrait_row, read_rows, write_rows
 from pipelines.portraits.survey import refuse_copy
+from pipelines.schema import SPLITS
 
 # What Beam's DirectRunner comes to if the program that it first tries to fetch from the internet cannot be had.
 DIRECT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"

@@ -21,10 +21,10 @@ from keras_uncover.ops.mesh import VERTICES  # noqa: E402
 from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
 from pipelines.build.folders import BuildError  # noqa: E402
 from pipelines.build.screening import load_finder  # noqa: E402
-from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.portraits.record import make_example  # noqa: E402
 from pipelines.portraits.sources import list_portraits  # noqa: E402
 from pipelines.portraits.survey import count_people, summarise, survey  # noqa: E402
+from pipelines.schema import SPLITS  # noqa: E402
 
 DESCRIPTION = """Aligned portraits, one face each, with what a swap needs: the face unwrapped into a mean shape, the
 uv map that puts another face in its place, and its hull. People are divided into splits by a hash of their name."""

@@ -2,7 +2,7 @@
 
 from pipelines.build.pictures import Reject
 from pipelines.build.screening import look, map_with_bar
-from pipelines.build.splits import SPLITS
+from pipelines.schema import SPLITS
 
 
 def survey(portraits, find, size, workers=1):

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from keras_uncover.faces.alignment import place_in_crop
 from keras_uncover.images.decode import decode_image, read_bytes
 from keras_uncover.ops.geometry import cut_crops
 from keras_uncover.ops.mesh import VERTICES
 from keras_uncover.swaps.synthesis import neutral_outside
-from pipelines.build.crops import compile_rasteriser, place_in_crop, to_integers
+from pipelines.build.crops import compile_rasteriser, to_integers
 from pipelines.build.pictures import hash_pixels
 
 # Levels of 255 throughout. Measured on swaps saved as PNG and as JPEG of quality 50 to 92, with noise of 5 levels and
@@ -29,10 +30,10 @@ def compile_renderer(size):
 
     @tf.function(input_signature=[photo, points, photo, photo, points])
     def render(fake, fake_points, target, donor, donor_points):
-        matrix, unit = place_in_crop(fake_points)
-        donor_matrix, donor_unit = place_in_crop(donor_points)
-        _, hull = rasterise(unit)
-        _, donor_hull = rasterise(donor_unit)
+        matrix, unit = place_in_crop(fake_points[None])
+        donor_matrix, donor_unit = place_in_crop(donor_points[None])
+        _, hull = rasterise(unit[0])
+        _, donor_hull = rasterise(donor_unit[0])
         scale = tf.cast(tf.shape(target)[1::-1], tf.float32) / tf.cast(tf.shape(fake)[1::-1], tf.float32)
         return {
             "input": cut_crops(fake, matrix, size)[0],

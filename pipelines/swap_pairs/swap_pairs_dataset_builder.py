@@ -19,7 +19,7 @@ if __package__ == "swap_pairs":  # ``tfds build`` knows this folder only, not th
 from keras_uncover.process import tell  # noqa: E402
 from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
 from pipelines.build.screening import load_finder  # noqa: E402
-from pipelines.build.splits import SPLITS  # noqa: E402
+from pipelines.schema import SPLITS  # noqa: E402
 from pipelines.swap_pairs.record import make_example  # noqa: E402
 from pipelines.swap_pairs.sources import list_swaps, summarise  # noqa: E402
 from pipelines.swap_pairs.survey import survey  # noqa: E402

@@ -18,7 +18,7 @@ from export import client
 from keras_uncover import Uncoverer
 from keras_uncover.cli import main, predict
 from keras_uncover.faces.identity import Judge
-from keras_uncover.images.decode import ImageError, decode_image
+from keras_uncover.images.decode import ANIMATED, NO_END, ImageError, decode_image
 from keras_uncover.images.provenance import read_mark
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,8 @@ data = tf.constant([open(path, "rb").read() for path in photos["paths"]])
 crops = tf.constant(photos["crops"])
 answers = {"serving_default": signatures["serving_default"](photo_bytes=data)}
 answers["detect"] = signatures["detect"](photo_bytes=data)
-answers["crops"], answers["embed"] = signatures["crops"](crops=crops), signatures["embed"](crops=crops)
+for name in ("crops", "embed"):
+    answers[name], answers[f"no {name}"] = signatures[name](crops=crops), signatures[name](crops=crops[:0])
 def store(value):
     # NumPy would cut zero bytes at the end of a string.
     return value if value.dtype != object else np.array([text.hex() for text in value])
@@ -56,6 +57,10 @@ def photos(tmp_path_factory):
     pair.paste(other, (picture.width, 0))
     pair.save(folder / "two.png")
     Image.new("RGB", (300, 200), (90, 120, 150)).save(folder / "nobody.png")
+    scene = Image.new("RGB", (1000, 700), (90, 100, 110))
+    scene.paste(Image.open(EXAMPLES[4]).convert("RGB"), (20, 60))
+    scene.paste(picture.resize((160, 160), Image.Resampling.LANCZOS), (760, 420))
+    scene.save(folder / "small_fake.png")
     for name, data in {**turns(picture), **formats(picture)}.items():
         (folder / name).write_bytes(data)
     (folder / "cut.jpg").write_bytes(EXAMPLES[0].read_bytes()[:20_000])
@@ -136,6 +141,7 @@ def test_every_photo_is_answered_or_refused_as_meant(results):
     refused = {name for name, result in results.items() if isinstance(result, ImageError)}
     assert refused == {"cut.jpg", "text.jpg"}
     assert results["nobody.png"].verdict == "no_face" and len(results["two.png"].faces) == 2
+    assert [face.verdict for face in results["small_fake.png"].faces] == ["genuine", "fake"]
     verdicts = {result.verdict for name, result in results.items() if name.startswith(("fake", "genuine"))}
     assert "genuine" in verdicts and verdicts & {"fake", "uncertain"}, "both kinds of answer must be compared"
     upright = results["turn_1.png"]
@@ -155,6 +161,7 @@ def test_the_saved_model_answers_as_python_does(loaded, photos, results):
         assert answer["verdict"].decode() == result.verdict and answer["found"] == (result.verdict != "no_face")
         assert answer["model"] == b"small" and answer["threshold"] == result.threshold
         assert answer["warnings"].decode().split("\n") == result.warnings
+        assert answer["faces_found"] == result.found and answer["faces_unsure"] == result.unsure
         if result.verdict == "no_face":
             continue
         assert answer["p_fake"] == pytest.approx(result.p_fake, abs=1e-4), path.name
@@ -186,7 +193,7 @@ def test_detect_says_the_same_score_and_box(loaded):
     full, quick = loaded["serving_default"], loaded["detect"]
     for name in ("p_fake", "bbox"):
         np.testing.assert_allclose(quick[name], full[name], atol=1e-4)
-    for name in ("found", "error", "error_code", "model", "threshold"):
+    for name in ("found", "faces_found", "faces_unsure", "error", "error_code", "model", "threshold"):
         np.testing.assert_array_equal(quick[name], full[name])
     assert not any(name.endswith("_png_bytes") for name in quick)
 
@@ -196,6 +203,18 @@ def test_crops_answer_as_the_network_does(loaded, uncoverer, results):
     assert set(loaded["crops"]) == set(expected)
     for name, value in expected.items():
         np.testing.assert_allclose(loaded["crops"][name], value, atol=1e-4)
+
+
+def test_no_crops_get_no_answers(loaded):
+    for name in ("crops", "embed"):
+        none = {key: value.shape for key, value in loaded[f"no {name}"].items()}
+        assert none == {key: (0, *value.shape[1:]) for key, value in loaded[name].items()}
+
+
+def test_the_saved_model_tells_of_a_missing_end_and_of_other_frames(loaded, photos):
+    warnings = {path.name: words.decode() for path, words in zip(photos, loaded["serving_default"]["warnings"])}
+    assert {name for name, words in warnings.items() if words.endswith(NO_END)} == {"endless.jpg"}
+    assert {name for name, words in warnings.items() if words.endswith(ANIMATED)} == {"animated.png", "animated.webp"}
 
 
 def test_embed_describes_as_the_judge_does(loaded, uncoverer, results):
@@ -215,7 +234,7 @@ def test_the_client_says_what_the_command_line_says(door, server, photos, uncove
     expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     client_code, records, err = run_client(capsys, photos, *door_options(server, door))
     assert client_code == code == 3, err
-    assert len(records) == len(expected) == len(photos) + 1
+    assert len(records) == len(expected) == len(photos) + 2
     for ours, theirs in zip(records, expected):
         same_record(ours, theirs)
 

@@ -6,11 +6,10 @@ import tensorflow as tf
 
 from keras_uncover.swaps import synthesis
 from pipelines import load as loading
-from pipelines.load import load
-from pipelines.make import to_float
-from pipelines.mix import add_genuine, balance
-from pipelines.order import shuffle_numbers
-from pipelines.read import IMAGES, read_records
+from pipelines.batches import add_genuine, balance, to_float
+from pipelines.load import load, shuffle_numbers
+from pipelines.records import read_records
+from pipelines.schema import IMAGES
 from pipelines.stored import StoredRecords, index_file
 
 SIZE = 64  # of the shards' crops

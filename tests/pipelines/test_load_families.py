@@ -8,9 +8,9 @@ import tensorflow as tf
 from keras_uncover.models.autoencoder import load_autoencoder
 from keras_uncover.swaps import morphs, synthesis
 from pipelines import show
+from pipelines.batches import SHARES, choose_shares, synthesise
 from pipelines.load import load
-from pipelines.make import SHARES, choose_shares, synthesise
-from pipelines.read import read_records
+from pipelines.records import read_records
 
 PLAIN = dict(compiled=False, augment=False, training=False, plain=True)
 
