@@ -113,7 +113,8 @@ def test_a_run_tells_every_file_and_a_second_one_asks_nothing(folders, told, cap
     save_picture(photos / "old" / "empty.png", 0)
     (photos / "old" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     out = tmp_path / "out"
-    command = ["told", "--photos", str(photos), "--swaps", str(swaps), "--out", str(out), "--json", str(tmp_path / "n")]
+    folders = ["--photos", str(photos), "--swaps", str(swaps), "--out", str(out)]
+    command = ["told", *folders, "--json", str(tmp_path / "n")]
     evaluate_keras.main(command)
     assert "AUC, own targets" in capsys.readouterr().out
     numbers = json.loads((out / "numbers.json").read_text())
