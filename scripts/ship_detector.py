@@ -37,7 +37,7 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_uncover.evaluation import ranking  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.models.classifier import build_classifier  # noqa: E402
 from keras_uncover.models.config import EvidenceConfig  # noqa: E402
 from keras_uncover.presets.by_path import fill_by_path  # noqa: E402
