@@ -4,7 +4,7 @@ import contextlib
 import glob
 
 from keras_uncover.refusals import DamagedData
-from pipelines.schema import is_bank
+from pipelines.bank import is_bank
 
 # Names of TensorFlow's errors, which is not imported to ask: under JAX there may be none.
 KINDS = ("DataLossError", "NotFoundError", "InvalidArgumentError", "FailedPreconditionError", "OutOfRangeError")
@@ -40,7 +40,7 @@ def damage_named(*folders, unpacked=None):
 
 def find_damage(folder):
     """What is wrong with the first file of a data set that is not whole, in words with its path, or None."""
-    from pipelines.read import find_builder
+    from pipelines.records import find_builder
 
     info = find_builder(folder).info
     for split in info.splits.values():

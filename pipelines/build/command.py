@@ -13,7 +13,7 @@ from keras_uncover.process import ended_by_term, open_closed_streams, tell
 from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination
-from pipelines.build.splits import SPLITS
+from pipelines.schema import SPLITS
 
 RANGES = {"size": (16, 1024), "workers": (1, 256), "limit": (1, 10**9)}
 CONFIGURED = ("source", "size", "split", "validation", "limit", "workers")

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from pipelines.build.buckets import is_remote
 from pipelines.build.folders import BuildError, as_path
-from pipelines.build.splits import SPLITS
+from pipelines.schema import SPLITS
 
 COLUMNS = ("file", "split", "person")  # what is read; the first is needed
 NOTES = ("width", "height", "source", "licence", "license")  # what a list may say beside it

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from pipelines.build.folders import BuildError
 
-SPLITS = ("train", "validation", "test")
 SALT = "keras_uncover people 1"
 TEST_SHARE = 0.1
 

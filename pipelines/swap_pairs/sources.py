@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Picture, Reject, list_pictures
-from pipelines.build.splits import SPLITS, choose_splits, person_of
+from pipelines.build.splits import choose_splits, person_of
+from pipelines.schema import SPLITS
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
