@@ -27,10 +27,10 @@ def is_bank(path):
 
 @contextlib.contextmanager
 def whole_bank(path):
-    """Within it what NumPy and zipfile make of a bank that is cut or damaged becomes one sentence that names it.
+    """A context in which errors of NumPy and zipfile about a damaged bank become one error that names the bank.
 
     Raises:
-        DamagedData: as said.
+        DamagedData: the bank is cut or damaged.
     """
     try:
         yield
@@ -76,7 +76,7 @@ def stack_records(records, count, words):
     Args:
         records: iterable of dicts of arrays, all of the same shapes.
         count: how many there must be.
-        words: what they are, for the error.
+        words: what the records are, for the error.
     """
     columns, number = {}, 0
     for number, record in enumerate(records, start=1):

@@ -46,8 +46,8 @@ def make_batch(records, draws, noise, *, config, stage, resynthesise=None):
 def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_share=0.0):
     """Swaps among the portraits of a batch; nobody's photo takes their own face.
 
-    draws: float32 ``(batch, synthesis.DRAWS)``, with morphs ``SWAP_DRAWS``. A morph mixes the donor with the person whose
-    face the donor's own photo takes.
+    draws: float32 ``(batch, synthesis.DRAWS)``, with morphs ``SWAP_DRAWS``. A morph mixes the donor with the person
+    whose face the donor's own photo takes.
     """
     donor, apart = choose_donors(records["person"])
     images = {key: value for key, value in records.items() if key != "person"}

@@ -14,7 +14,7 @@ from keras_uncover.ops.mesh import VERTICES, crop_transform
 from pipelines.build.pictures import Reject, hash_pixels, open_picture
 
 SECOND_FACE = 0.5  # A face in the background, less than half as large as the first, is no second portrait.
-SURE = 0.9  # Presence of a face that counts beside others; grass, cloth and feathers reach less.
+SURE = 0.9  # Presence that a face needs to count beside others; grass, cloth and feathers stay below it.
 MIN_SPAN = 0.5  # Photo pixels that a crop pixel must span at least: a crop is enlarged twice at most.
 MAX_OUTSIDE = 0.05  # Share of the face's points that may lie outside of the photo.
 
@@ -48,7 +48,7 @@ def side(face):
 
 
 def leave_out_unsure(faces):
-    """The faces that count: where the mesh network is sure of one, those that it is sure of, else the first.
+    """The faces that count: those that the mesh network is sure of or, if there are none, the first.
 
     faces: list of ``Face``, the largest first.
     """

@@ -23,7 +23,7 @@ from pipelines.portraits.rows import face_of, face_row, portrait_of, portrait_ro
 from pipelines.portraits.survey import refuse_copy
 from pipelines.schema import SPLITS
 
-# What Beam's DirectRunner comes to if the program that it first tries to fetch from the internet cannot be had.
+# The runner that Beam's DirectRunner falls back to when it cannot download a program of its own.
 DIRECT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 PER_FILE = 1000  # Portraits listed in a file, and about as many faces: 8 MB.
 LOADING = threading.Lock()  # The threads of a worker share one finder.

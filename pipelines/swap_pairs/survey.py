@@ -76,7 +76,7 @@ def compare(fake, target):
 
 
 def survey(swaps, find, size, drafts, workers=1):
-    """Find the faces of every fake and every donor, make their records, and keep images apart as people are.
+    """Find the faces of every fake and every donor, make their records, and keep every picture in one split.
 
     Each picture is read once, a target photo together with its fakes.
 
@@ -131,7 +131,7 @@ def refuse_sources(swaps, targets, donors):
 
 
 def keep_images_apart(found):
-    """Drop what would put one picture, under whatever names, into two splits, or one fake into a split twice.
+    """Drop swaps that would put the same picture, whatever its names, into two splits, or one fake into a split twice.
 
     Args:
         found: list of ``(Swap, Screened fake, target and donor)``.
