@@ -19,7 +19,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_uncover.backend import settle, settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.evaluation import material_options
+from keras_uncover.overwriting import FIGURES, WRITTEN_BY, check_or_exit
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, end_in_words
 
@@ -27,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL", help="preset name, preset folder or run folder")
     parser.add_argument("shards", nargs="?", metavar="SHARDS", help="folder of TFRecord shards")
     parser.add_argument("--split", default="test", help="whose people are measured (%(default)s)")
@@ -39,15 +42,22 @@ def parse_arguments(arguments=None):
                         "and the best and worst answers there")
     parser.add_argument("--calibrate", type=float, metavar="RATE", help="fit p_fake and a threshold with this rate of "
                         "false alarms on the validation people, measure it on SPLIT, write both into MODEL, and end")
+    parser.add_argument("--overwrite", action="store_true", help="let FILE and the figures replace files that this "
+                        "program did not write")
     material_options.add_options(parser)
     options = parser.parse_args(arguments)
     material_options.check_options(parser, options)
+    folder = Path(options.figures or "")
+    figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
+    check_or_exit(parser, figures, options.overwrite)
+    check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options
 
 
 if __name__ == "__main__":
     open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("evaluate_keras.py")
 
 from keras_uncover.evaluation import cost as costs  # noqa: E402
 from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
@@ -261,20 +271,21 @@ def draw_figures(folder, setting, bench, numbers, genuine, fakes):
 def main(arguments=None):
     open_closed_streams()
     options = parse_arguments(arguments)
+    settle()
     if material_options.wants_material(options):
         numbers = measure_material(**material_options.material_arguments(options))
-        print("\n".join(describe_material(numbers)))
+        print("\n".join(map(for_stdout, describe_material(numbers))))
     elif options.calibrate is None:
         names = ("model", "shards", "split", "train", "pairs", "seed", "figures")
         numbers = evaluate(**{name: getattr(options, name) for name in names})
-        print("\n".join(tables.describe(numbers)))
+        print("\n".join(map(for_stdout, tables.describe(numbers))))
     else:
         names = ("model", "shards", "split", "pairs", "seed")
         numbers = calibrate(rate=options.calibrate, **{name: getattr(options, name) for name in names})
         print(describe_calibration(numbers))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(numbers, file, indent=1, allow_nan=False)
+            json.dump({**WRITTEN_BY, **numbers}, file, indent=1, allow_nan=False)
             file.write("\n")
 
 

@@ -20,7 +20,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from keras_uncover.backend import settle, settle_or_exit
 from keras_uncover.cli.common import whole
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import end_in_words
 from keras_uncover.swaps.family_names import FAMILIES
@@ -32,7 +34,7 @@ COUNT = whole(1, 10**9)  # a type of argparse
 
 def make_parser():
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards", help="folder of TFRecord shards, or a bank")
     parser.add_argument("run", help="new folder for the run")
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
@@ -105,6 +107,7 @@ def add_machine(parser):
 if __name__ == "__main__":
     open_closed_streams()
     make_parser().parse_args()  # Answers --help, or refuses the command line, before Keras is loaded.
+    settle_or_exit("train_keras.py")
 
 import keras  # noqa: E402
 
@@ -238,6 +241,7 @@ def train(model, options, plan, note, data, folder):
 def main(arguments=None):
     open_closed_streams()
     options = parse_arguments(arguments)
+    settle()
     plan = setup.Plan.of(
         options.steps, options.epochs, options.steps_per_epoch,
         batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
@@ -266,7 +270,7 @@ def main(arguments=None):
         # Only now, so that a start that fails does not use the run's name up.
         with run_folder.open_run(options.run, vars(options), prints, options.resume) as folder:
             train(model, options, plan, note, data, folder)
-    print(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}")
+    print(for_stdout(f"{options.run}: done; keras-uncover predict PHOTO --preset {options.run}"))
 
 
 if __name__ == "__main__":

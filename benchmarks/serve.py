@@ -135,7 +135,7 @@ def measure_parts(served, door):
         return [pictures.encode_pictures(crops, kind, "x") for kind in answer.PICTURES]
 
     data = tf.constant(EXAMPLES[0].read_bytes())
-    photo, _, _ = decode.decode_photo(data)
+    photo = decode.decode_photo(data)[0]
     _, points = faces.find_faces(photo, finder.detector, finder.mesh)
     crops, unit = align_points(photo, points[:1], uncoverer.size)
     steps = {

@@ -23,9 +23,11 @@ from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description,
 from export.servers import GrpcDoor, RestDoor, ServerError
 from keras_uncover.cli.console import Console, hushed_start
 from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
+from keras_uncover.escapes import Parser
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference import outputs
 from keras_uncover.inference.answers import error_record, to_records
+from keras_uncover.overwriting import OverwriteError
 from keras_uncover.process import ended_by_term, open_closed_streams
 from keras_uncover.refusals import end_in_words
 
@@ -35,7 +37,7 @@ MEBIBYTE = 2**20
 
 def build_parser():
     """The command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.client", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder or glob")
@@ -46,6 +48,9 @@ def build_parser():
         "--proxy", type=proxy_url, metavar="URL", help="send all through this HTTP proxy (default: none, ever)"
     )
     parser.add_argument("--out", metavar="DIR", help="write target, donor, mask, re-swap and a figure for each face")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="let pictures replace files that this program did not write"
+    )
     parser.add_argument("--json", action="store_true", help="write one JSON object a face and line to stdout")
     parser.add_argument("--model", default="keras_uncover", help="its name on the server (default: %(default)s)")
     parser.add_argument(
@@ -90,8 +95,11 @@ def main(arguments=None):
         photos = collect_photos(options.photos).photos
         if options.out is not None:
             outputs.prepare_folder(options.out)
+            outputs.check_pictures(outputs.name_outputs(photos, options.out), options.out, overwrite=options.overwrite)
     except InputError as error:
         parser.error(str(error))
+    except OverwriteError as error:
+        parser.error(f"--out: {error}")
     except OSError as error:
         parser.error(f"--out must be a folder that can be written; {options.out!r}: {error.strerror}")
     return end_in_words("client", ask_and_answer, photos, options)
@@ -138,7 +146,7 @@ def answer_photos(door, photos, options):
             paths = None
             if options.out is not None:
                 result.photo = decode_image(data)
-                paths = outputs.write_pictures(options.out, stems[photo], result)
+                paths = outputs.write_pictures(options.out, stems[photo], result, overwrite=options.overwrite)
             for record in to_records(result, paths):
                 writer.write(record)
                 console.tell(record)

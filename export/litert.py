@@ -15,24 +15,33 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.process import open_closed_streams, tell
 from keras_uncover.refusals import end_in_words
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+NAMES = ("face_detector", "face_mesh", "verdict")
+
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.litert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("preset", metavar="PRESET|RUN")
     parser.add_argument("folder")
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [Path(options.folder) / f"{name}.tflite" for name in NAMES], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
     open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
+    settle_or_exit("export", ("tensorflow",))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -108,7 +117,7 @@ def write_files(options):
         path = folder / f"{name}.tflite"
         path.write_bytes(convert(model, image.shape))
         measured[name] = difference(model, path, image)
-        print(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}")
+        print(for_stdout(f"{path}: {path.stat().st_size:,} bytes, differs by at most {measured[name]:.2e}"))
     if not measured["verdict"] <= MOST:  # NaN is no agreement
         tell(f"export: p_fake must agree to {MOST:g}")
         return 1

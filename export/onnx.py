@@ -14,6 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.process import open_closed_streams, tell
 from keras_uncover.refusals import end_in_words
 
@@ -21,17 +24,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("version", help="folder of a version, as export.saved_model wrote it")
     parser.add_argument("path", help="file to write")
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.path], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
     open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
+    settle_or_exit("export", ("tensorflow",))
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -107,7 +114,7 @@ def write_file(options):
     differences = compare(options.version, options.path, crops)
     for name, difference in differences.items():
         print(f"{name:8} differs by at most {difference:.2e}")
-    print(f"{options.path}: {Path(options.path).stat().st_size:,} bytes")
+    print(for_stdout(f"{options.path}: {Path(options.path).stat().st_size:,} bytes"))
     if not all(difference <= MOST for difference in differences.values()):  # NaN is no agreement
         tell(f"export: the ONNX file must answer as the SavedModel does, to {MOST:g}")
         return 1

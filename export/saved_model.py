@@ -14,6 +14,8 @@ import os
 import sys
 from pathlib import Path
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import end_in_words
 
@@ -21,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m export.saved_model", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("preset", metavar="PRESET|RUN", help="name of a preset, or folder of a preset or a run")
@@ -35,6 +37,7 @@ def parse_arguments(arguments=None):
 if __name__ == "__main__":
     open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
+    settle_or_exit("export", ("tensorflow",))
 
 import tensorflow as tf  # noqa: E402
 
@@ -104,7 +107,8 @@ def main(arguments=None):
 def export_and_tell(options):
     """Write the version, and print its path."""
     with ended_by_term():
-        print(export(options.preset, options.folder, options.version, options.keep, not options.no_warmup))
+        written = export(options.preset, options.folder, options.version, options.keep, not options.no_warmup)
+        print(for_stdout(written))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import json
 import keras
 import tensorflow as tf
 
-from export.graph.answers import NONE, answer_rows, warn_of_small, when_any
+from export.graph.answers import NONE, add_note, answer_rows, warn_of_small, when_any
 from export.graph.decode import decode_photo
 from export.graph.faces import POINTS, find_and_align, find_faces, find_in_crops, found_specs
 from keras_uncover.faces.chips import cut_chips
@@ -104,22 +104,23 @@ class Served:
         empty["warnings"] = tf.where(decoded & first, "\n".join(self.uncoverer.warnings), "")
         spread = {name: tf.tensor_scatter_nd_update(empty[name], rows, value) for name, value in answers.items()}
         spread["warnings"] = warn_of_small(spread["warnings"], found, seen["sides"], self.uncoverer.size)
+        spread["warnings"] = add_note(spread["warnings"], seen["note"])
         return {**spread, **self.say_photo(seen), "bbox": seen["boxes"], "found": found, "count": seen["count"]}
 
     def look(self, photo_bytes, max_faces):
-        """Decode, find and align each photo: what ``find_and_align`` answers, ``error_code`` and ``error``."""
+        """Decode, find and align each photo: what ``find_and_align`` answers, and the words of ``decode``."""
         specs = found_specs(self.uncoverer.size, max_faces)
         nothing = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
 
         def look_at_one(data):
-            photo, code, message = self.decode(data)
+            photo, code, message, note = self.decode(data)
             found = tf.cond(
                 tf.equal(code, ""), lambda: find_and_align(photo, self.find, self.uncoverer.size, max_faces),
                 lambda: nothing,
             )
-            return {**found, "error_code": code, "error": message}
+            return {**found, "error_code": code, "error": message, "note": note}
 
-        words = {name: tf.TensorSpec((), tf.string) for name in ("error_code", "error")}
+        words = {name: tf.TensorSpec((), tf.string) for name in ("error_code", "error", "note")}
         return tf.map_fn(
             look_at_one, photo_bytes, fn_output_signature={**specs, **words}, parallel_iterations=PARALLEL_PHOTOS
         )
@@ -152,14 +153,21 @@ class Served:
         }
 
     def answer_crops(self, crops):
-        """The network's outputs by name, as they are: a mask in [0, 1], sources unclipped."""
-        return self.uncoverer.model(crops, training=False)
+        """The network's outputs by name, as they are: a mask in [0, 1], sources unclipped; of no crops, none."""
+        model = self.uncoverer.model
+        nothing = {name: tf.zeros((0, *value.shape[1:])) for name, value in model.output.items()}
+        answer = tf.cond(tf.shape(crops)[0] > 0, lambda: model(crops, training=False), lambda: nothing)
+        return {name: tf.ensure_shape(value, (None, *nothing[name].shape[1:])) for name, value in answer.items()}
 
     def embed(self, crops):
         """Descriptors ``(n, 128)`` of the faces on crops by the preset ``judge``; zeros where no face is found."""
-        size = self.uncoverer.size
-        points, presence = find_in_crops(crops, self.uncoverer.finder.mesh)
-        chips = cut_chips(crops, points[:, :VERTICES, :2] / size)
-        found = presence >= MIN_PRESENCE
-        described = self.judge.network(chips, training=False)
-        return {"descriptor": tf.where(found[:, None], described, 0.0), "found": found}
+        def describe():
+            points, presence = find_in_crops(crops, self.uncoverer.finder.mesh)
+            chips = cut_chips(crops, points[:, :VERTICES, :2] / self.uncoverer.size)
+            found = presence >= MIN_PRESENCE
+            return tf.where(found[:, None], self.judge.network(chips, training=False), 0.0), found
+
+        width = self.judge.network.output.shape[1]
+        nothing = tf.zeros((0, width)), tf.zeros((0,), tf.bool)
+        descriptor, found = tf.cond(tf.shape(crops)[0] > 0, describe, lambda: nothing)
+        return {"descriptor": tf.ensure_shape(descriptor, (None, width)), "found": tf.ensure_shape(found, (None,))}

@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 
+from keras_uncover.escapes import escape_lines
+
 TERMINATED = 128 + signal.SIGTERM
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # by their number
 NETWORKS = {}  # "process": the one in which networks run; a fork inherits it
@@ -54,11 +56,16 @@ def open_closed_streams():
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))
 
 
-def tell(words, end="\n"):
-    """Say something to the person at the terminal, on stderr. That nobody can hear it, stops nothing."""
+def tell(words, end="\n", clear=""):
+    """Say something to the person at the terminal, on stderr. That nobody can hear it, stops nothing.
+
+    Args:
+        words: str; control characters but line breaks are shown as escapes.
+        end: what follows. clear: what is written before, as it is: the code that clears a terminal's line.
+    """
     if sys.stderr is not None:  # Else Python would print it to stdout.
         with contextlib.suppress(OSError):
-            print(words, end=end, file=sys.stderr, flush=True)
+            print(f"{clear}{escape_lines(words)}", end=end, file=sys.stderr, flush=True)
 
 
 def claim_process():

@@ -21,7 +21,7 @@ class Progress:
     def say(self, words, end="\n"):
         """Print a line, in place of a counter."""
         clear = CLEAR_LINE if self.counts else ""
-        tell(f"{clear}{time.monotonic() - self.started:5.0f} s  {words}", end)
+        tell(f"{time.monotonic() - self.started:5.0f} s  {words}", end, clear)
 
     def warn(self, words):
         """Print a warning and keep it."""

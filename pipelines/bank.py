@@ -6,7 +6,6 @@
 are fixed-width Unicode; nothing is pickled.
 """
 
-import argparse
 import contextlib
 import os
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, Refusal, end_in_words
 from pipelines.schema import refuse_split
@@ -167,7 +167,7 @@ def add_array(archive, name, dtype, shape, rows):
 
 def main(argv=None):
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser("python -m pipelines.bank", description=__doc__.split("\n")[0])
+    parser = Parser("python -m pipelines.bank", description=__doc__.split("\n")[0])
     parser.add_argument("shards", metavar="SHARDS", help="folder written by python -m pipelines.portraits")
     parser.add_argument("bank", metavar="BANK", help="file to write, *.npz")
     parser.add_argument("--split", nargs="+", metavar="NAME", help="only these splits (default: all)")
@@ -181,7 +181,7 @@ def pack_and_tell(args):
     """Pack, and say what was packed."""
     counts = pack(args.shards, args.bank, args.split, args.overwrite)
     listed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    print(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB.")
+    print(for_stdout(f"{args.bank}: {listed}; {Path(args.bank).stat().st_size / 1e6:.1f} MB."))
 
 
 if __name__ == "__main__":

@@ -12,15 +12,19 @@ instead of one person's. Of ready-made fakes, written by ``python -m pipelines.s
 
 import argparse
 import itertools
+import os
 import sys
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit, mark_png
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DataError, OptionError, Refusal, end_in_words
 from keras_uncover.swaps.family_names import FAMILIES
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("--split", default="train")
     parser.add_argument("--out", default="sheet.png")
@@ -32,16 +36,21 @@ def parse_arguments(arguments=None):
     parser.add_argument("--autoencoder", default="autoencoder",
                         help="preset or folder for the family resynth (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.out], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
     open_closed_streams()
     parse_arguments()  # Answers --help, or refuses the command line, before TensorFlow is loaded, which takes seconds.
+    settle_or_exit("show")
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
+from keras_uncover.files import new_file  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
 from keras_uncover.swaps import morphs  # noqa: E402
 from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
@@ -145,12 +154,18 @@ def draw_sheet(options):
     """Draw what is asked for into one picture, and say what it shows."""
     sheets, shown = (draw_pairs if holds_pairs(options.shards) else draw_portraits)(options)
     try:
-        written = cv2.imwrite(options.out, np.concatenate(sheets)[..., ::-1])
-    except cv2.error:  # A suffix that OpenCV does not know.
-        written = False
-    if not written:
-        raise Refusal(f"{options.out} could not be written; check the folder and the suffix.")
-    print(f"{options.out}: {shown} of {options.split}")
+        write_sheet(options.out, np.concatenate(sheets))
+    except (cv2.error, OSError) as error:  # OpenCV's own is of a suffix that it does not know.
+        raise Refusal(f"{options.out} could not be written; check the folder and the suffix.") from error
+    print(for_stdout(f"{options.out}: {shown} of {options.split}"))
+
+
+def write_sheet(path, sheet):
+    """Write a sheet, uint8 RGB, in the format of its suffix; a PNG carries our mark. A file there is replaced."""
+    suffix = os.path.splitext(path)[1]
+    data = cv2.imencode(suffix, sheet[..., ::-1])[1].tobytes()
+    with new_file(path) as file:
+        file.write(mark_png(data) if suffix.lower() == ".png" else data)
 
 
 if __name__ == "__main__":

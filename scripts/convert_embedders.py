@@ -9,26 +9,32 @@ The first writes the judge that ships; the others are too large for the package,
 where they were written. The last stores two of the reference chips and what the original answered to them.
 """
 
-import argparse
 import dataclasses
 import hashlib
 import os
 import sys
 from collections.abc import Callable
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import DataError, end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("arrays", help="the published .npz, or with --reference the one of reference answers")
     parser.add_argument("output", help="folder of the preset, or with --reference the .npz for the tests")
     parser.add_argument("--reference", action="store_true", help="store reference chips instead of weights")
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.output, f"{options.output}.npz"] if options.reference else [], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("convert_embedders.py")
 
 import numpy as np  # noqa: E402
 
@@ -166,7 +172,7 @@ def convert(path, folder):
     config = {"format": 1, "kind": model.name, "name": name, "arch": {}, **source.facts}
     config["source_sha256"] = source.sha256
     save_preset(model, folder, config, half=source.half, packed=source.packed)
-    print(f"{folder}: {model.name}, {model.count_params()} parameters")
+    print(for_stdout(f"{folder}: {model.name}, {model.count_params()} parameters"))
 
 
 def write_reference(path, output):

@@ -8,23 +8,28 @@ The first writes the two preset folders. The second asks the original networks, 
 crops of the given photos and stores crops and answers for the tests.
 """
 
-import argparse
 import hashlib
 import io
 import os
 import sys
 import zipfile
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import DataError, end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = Parser(description=__doc__.split("\n")[0])
     parser.add_argument("task", help="MediaPipe's face_landmarker.task")
     parser.add_argument("presets", nargs="?", help="folder that gets face_detector/ and face_mesh/")
     parser.add_argument("--reference", help="write crops and TFLite's answers to this .npz")
     parser.add_argument("--photos", nargs="+", default=[], help="portraits for --reference")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     options = parser.parse_args(arguments)
+    if options.reference:
+        check_or_exit(parser, [options.reference, f"{options.reference}.npz"], options.overwrite)
     if not options.presets and not options.reference:
         parser.error("give a folder for the presets, or --reference with --photos")
     if options.reference and not options.photos:
@@ -34,6 +39,7 @@ def parse_arguments(arguments=None):
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("convert_face_landmarker.py")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -176,7 +182,7 @@ def write_reference(members, photos, path):
         path, crops=crops, regressors=regressors, logits=detector["logits"][:, :, 0],
         points=points.reshape(-1, 478, 3), presence_logit=mesh["presence_logit"].reshape(-1),
     )
-    print(f"{path}: best logits {detector['logits'].max(axis=(1, 2))}, presence {mesh['presence_logit'].ravel()}")
+    print(for_stdout(f"{path}: best logits {detector['logits'].max(axis=(1, 2))}, presence {mesh['presence_logit'].ravel()}"))
 
 
 def _middle_square(width, height):

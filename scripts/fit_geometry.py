@@ -11,11 +11,13 @@ trained on: ``python train_keras.py SHARDS runs/small --init runs/start``.
 import argparse
 import sys
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("out", help="new folder, as --init takes it")
     parser.add_argument("--preset", choices=("tiny", "small", "base"), default="small")
@@ -26,6 +28,7 @@ def parse_arguments(arguments=None):
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("fit_geometry.py")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -159,7 +162,7 @@ def main(arguments=None):
     fit_layer(model, "shape_known", "shape_donor_linear", examples, "donor_shape")
     fit_texture(model, examples)
     save_preset(model, options.out, run_config("reconstruct", config, options.preset, vars(options)), half=False)
-    print(f"{options.out}: {config.name}")
+    print(for_stdout(f"{options.out}: {config.name}"))
 
 
 if __name__ == "__main__":

@@ -8,18 +8,25 @@
 import argparse
 import sys
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shards")
     parser.add_argument("out")
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.out], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("make_face_shapes.py")
 
 import numpy as np  # noqa: E402
 
@@ -47,7 +54,7 @@ def main(arguments=None):
     mean, directions = principal_shapes(both[..., :2], SHAPE)
     depth = both[..., 2].mean(0).astype("float32")
     np.savez_compressed(options.out, mean=mean, depth=depth, directions=directions)
-    print(f"{options.out}: {len(points)} people, {SHAPE} directions")
+    print(for_stdout(f"{options.out}: {len(points)} people, {SHAPE} directions"))
 
 
 if __name__ == "__main__":

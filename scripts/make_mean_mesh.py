@@ -12,19 +12,26 @@ import sys
 import zipfile
 from pathlib import Path
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import DataError, end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", type=Path)
     parser.add_argument("faces", type=Path)
     parser.add_argument("out", type=Path)
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.out], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("make_mean_mesh.py")
 
 import numpy as np  # noqa: E402
 
@@ -117,7 +124,7 @@ def main(arguments=None):
     points = mean_shape(marks["points"][keep, : len(vertices)].astype("float64"), mirror)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(options.out, points=points, triangles=triangles, mirror=mirror)
-    print(f"{options.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles")
+    print(for_stdout(f"{options.out}: mean of {len(keep)} people and their mirror images, {len(triangles)} triangles"))
 
 
 if __name__ == "__main__":

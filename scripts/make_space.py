@@ -11,13 +11,14 @@ import shutil
 import sys
 from pathlib import Path
 
+from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.refusals import end_in_words
 
 ROOT = Path(__file__).parents[1]
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="a new folder")
     return parser.parse_args(arguments)
 
@@ -38,7 +39,7 @@ def make_space(folder):
 
 
 def main(arguments=None):
-    print(f"{make_space(parse_arguments(arguments).folder)}: push it to a Space with the SDK Gradio")
+    print(for_stdout(f"{make_space(parse_arguments(arguments).folder)}: push it to a Space with the SDK Gradio"))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ import argparse
 import itertools
 import sys
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("shards")
     parser.add_argument("out", help="new preset folder")
@@ -28,6 +30,7 @@ def parse_arguments(arguments=None):
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("settle_preset.py")
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402

@@ -14,11 +14,13 @@ import json
 import sys
 from pathlib import Path
 
+from keras_uncover.backend import settle_or_exit
+from keras_uncover.escapes import Parser
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="run folder; - to measure the shipped preset again")
     parser.add_argument("name")
     parser.add_argument("shards")
@@ -29,6 +31,7 @@ def parse_arguments(arguments=None):
 
 if __name__ == "__main__":
     parse_arguments()  # Answers --help, or refuses the command line, before Keras is loaded, which takes seconds.
+    settle_or_exit("ship_preset.py")
 
 from evaluate_keras import calibrate, evaluate  # noqa: E402
 from keras_uncover.evaluation import tables as report_text  # noqa: E402

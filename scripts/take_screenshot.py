@@ -11,14 +11,19 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", help="JPEG to write")
     parser.add_argument("--preset", default="small")
-    return parser.parse_args(arguments)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    options = parser.parse_args(arguments)
+    check_or_exit(parser, [options.picture], options.overwrite)
+    return options
 
 
 if __name__ == "__main__":
@@ -55,7 +60,7 @@ def take(path, preset):
 def main(arguments=None):
     options = parse_arguments(arguments)
     take(options.picture, options.preset)
-    print(f"{options.picture}: written; look at it")
+    print(for_stdout(f"{options.picture}: written; look at it"))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ import json
 import sys
 from pathlib import Path
 
+from keras_uncover.escapes import Parser
 from keras_uncover.refusals import end_in_words
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of a preset that ships")
     parser.add_argument("--check", action="store_true", help="write nothing, only say whether the card has the tables")
     return parser.parse_args(arguments)

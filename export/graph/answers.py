@@ -84,6 +84,16 @@ def warn_of_small(warnings, found, sides, size):
     return tf.where(small, tf.strings.join([warnings, "\n", before, spoken, after]), warnings)
 
 
+def add_note(warnings, note):
+    """Warnings, a line each, with one more where there is a note on the photo's file.
+
+    Args:
+        warnings: string ``(n, faces)``, "" for a place without an answer. note: string ``(n,)``, "" for none.
+    """
+    noted = tf.not_equal(note, "")[:, None] & tf.not_equal(warnings, "")
+    return tf.strings.join([warnings, tf.where(noted, tf.strings.join(["\n", note])[:, None], "")])
+
+
 def add_donor(uncoverer, batch):
     """The recovered donors and, where a face is found in them, the re-swap: ``Uncoverer.swap_again``."""
     points, presence = find_in_crops(batch["donor"], uncoverer.finder.mesh)

@@ -10,7 +10,17 @@ import tensorflow as tf
 
 from export.graph.headers import JPEG, NAMES, PNG, UNKNOWN, find_container, name_other, read_header
 from export.graph.raw import first_of, say_thousands
-from keras_uncover.images.decode import MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
+from keras_uncover.images.decode import (
+    ANIMATED,
+    MAX_BYTES,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MIN_SIDE,
+    NO_END,
+    OTHER_ENDS,
+    PIXELS_MISSING,
+)
+from keras_uncover.images.headers import JPEG_END, MAX_FILL, WEBP_ANIMATED
 
 OPEN_AGAIN = "Open it in an image program and save it again, or fetch it anew."
 SHRINK = "Crop or shrink it."
@@ -20,8 +30,7 @@ CODES = (
 )
 NO_PIXELS = (1, 1, 3)
 BAND = 2**20  # pixels that are laid on white at a time
-# Flags of an extended WebP, in its byte 20.
-ANIMATED, TRANSPARENT = 0x02, 0x10
+TRANSPARENT = 0x10  # flag of an extended WebP, in its byte 20
 
 
 def decode_photo(data):
@@ -30,9 +39,9 @@ def decode_photo(data):
     Args:
         data: string scalar.
 
-    Returns: ``(pixels, code, message)``: uint8 ``(height, width, 3)``, turned as EXIF says; one of ``CODES``, "" where
-    the file was decoded; what is wrong with it, in the words of the host's ``ImageError``. A refused file
-    has pixels ``(1, 1, 3)`` of zeros.
+    Returns: ``(pixels, code, message, note)``: uint8 ``(height, width, 3)``, turned as EXIF says; one of ``CODES``, ""
+    where the file was decoded; what is wrong with it, in the words of the host's ``ImageError``; what the reader of an
+    answer must know of the file, or "". A refused file has pixels ``(1, 1, 3)`` of zeros.
     """
     count = tf.strings.length(data)
     # Before anything else: a file above the limit is not even split into bytes.
@@ -41,14 +50,16 @@ def decode_photo(data):
     head = read_header(raw, container)
     code, message = refuse(raw, count, container, head)
     nothing = tf.zeros(NO_PIXELS, tf.uint8)
-    pixels = tf.cond(tf.equal(code, ""), lambda: decode_pixels(data, container, head.alpha), lambda: nothing)
+    pixels = tf.cond(tf.equal(code, ""), lambda: decode_pixels(data, container, head), lambda: nothing)
     size = tf.cast(tf.shape(pixels, tf.int32)[:2], tf.int64)
     fits = tf.reduce_all(size == tf.stack([head.height, head.width]))
     failed = tf.equal(code, "") & ~fits
     code = tf.where(failed, "damaged", code)
-    message = tf.where(failed, say_damage(container, count, UNDECODABLE), message)
+    reason = tf.where(head.endless, PIXELS_MISSING, UNDECODABLE)
+    message = tf.where(failed, say_damage(container, count, reason), message)
     pixels = tf.cond(tf.equal(code, ""), lambda: turn_upright(pixels, head.turn), lambda: nothing)
-    return tf.ensure_shape(pixels, [None, None, 3]), code, message
+    note = first_of((tf.not_equal(code, ""), ""), (head.endless, NO_END), (head.animated, ANIMATED))
+    return tf.ensure_shape(pixels, [None, None, 3]), code, message, note
 
 
 def refuse(raw, count, container, head):
@@ -96,28 +107,62 @@ def say_damage(container, count, reason):
     return say(rule, received, OPEN_AGAIN)
 
 
-def decode_pixels(data, container, alpha):
+def decode_pixels(data, container, head):
     """Pixels as they lie in the file, transparent ones on white, ``NO_PIXELS`` where the decoder fails.
 
     A decoder that fails ends the graph's run, and with it the batch; only a ``Dataset`` can pass its failure over.
     """
-    def decode(data, container, alpha):
+    def decode(data, container, alpha, endless):
         by_alpha = 1 + tf.cast(alpha, tf.int32)
-        index = tf.where(tf.equal(container, JPEG), 0, tf.where(tf.equal(container, PNG), by_alpha, 3))
+        by_end = tf.where(endless, 4, 0)
+        index = tf.where(tf.equal(container, JPEG), by_end, tf.where(tf.equal(container, PNG), by_alpha, 3))
         return tf.switch_case(index, [
-            # The only setting of the two decoders that gives the same pixels as libjpeg's own.
-            lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+            lambda: decode_jpeg(data),
             lambda: tf.io.decode_png(data, channels=3),
             lambda: tf.io.decode_png(data, channels=4),
             lambda: decode_webp(data),
+            lambda: decode_endless(data),
         ])
 
-    decoded = tf.data.Dataset.from_tensors((data, container, alpha)).map(decode).ignore_errors()
+    decoded = tf.data.Dataset.from_tensors((data, container, head.alpha, head.endless)).map(decode).ignore_errors()
     nothing = tf.data.Dataset.from_tensors(tf.zeros(NO_PIXELS, tf.uint8))
     pixels = decoded.concatenate(nothing).take(1).get_single_element()
     return tf.cond(
         tf.equal(tf.shape(pixels)[2], 4), lambda: lay_on_white(pixels), lambda: tf.ensure_shape(pixels, (None, None, 3))
     )
+
+
+def decode_jpeg(data):
+    """Pixels of a JPEG, by the only setting of TensorFlow's decoder that gives the same ones as libjpeg's own."""
+    return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def decode_endless(data):
+    """Pixels of a JPEG without an end marker, ``NO_PIXELS`` where they depend on what follows in the marker's place."""
+    start = tf.maximum(tf.strings.length(data) - MAX_FILL, 0)
+    last = tf.io.decode_raw(tf.strings.substr(data, start, MAX_FILL), tf.uint8)
+    fill = tf.size(last) - 1 - tf.reduce_max(tf.concat([[-1], tf.cast(tf.where(last != 0xFF)[:, 0], tf.int32)], 0))
+    kept = tf.strings.substr(data, 0, tf.strings.length(data) - fill)
+    sums = [tf.constant(0, tf.int64)]
+    for end in (*OTHER_ENDS, b""):
+        with tf.control_dependencies(sums):  # One picture at a time is in memory.
+            pixels = decode_jpeg(tf.strings.join([kept, tf.identity(end + JPEG_END)]))
+        sums.append(sum_pixels(pixels))
+    same = tf.reduce_all(tf.stack(sums[1:]) == sums[-1])
+    return tf.cond(same, lambda: pixels, lambda: tf.zeros(NO_PIXELS, tf.uint8))
+
+
+def sum_pixels(pixels):
+    """A number that tells two pictures of one size apart, int64 scalar; each value is weighed by its place."""
+    pixels = tf.reshape(pixels, [-1])
+
+    def step(place, total):
+        piece = tf.cast(pixels[place : place + BAND], tf.int64)
+        weights = (tf.range(tf.size(piece, tf.int64)) + tf.cast(place, tf.int64)) * 2_654_435_761 % 1_000_003 + 1
+        return place + BAND, total + tf.reduce_sum(piece * weights)
+
+    start = (tf.constant(0), tf.constant(0, tf.int64))
+    return tf.while_loop(lambda place, _: place < tf.size(pixels), step, start, parallel_iterations=1)[1]
 
 
 def decode_webp(data):
@@ -128,7 +173,7 @@ def decode_webp(data):
     """
     flags = tf.io.decode_raw(tf.strings.substr(data, 20, 1), tf.uint8)[0]
     extended = tf.equal(tf.strings.substr(data, 12, 4), "VP8X")
-    opaque = extended & (flags & ANIMATED > 0) & tf.equal(flags & TRANSPARENT, 0)
+    opaque = extended & (flags & WEBP_ANIMATED > 0) & tf.equal(flags & TRANSPARENT, 0)
 
     def add_flag():
         flag = tf.gather([bytes([value]) for value in range(256)], tf.cast(flags | TRANSPARENT, tf.int32))

@@ -10,7 +10,15 @@ import tensorflow as tf
 
 from export.graph.exif import exif_turn
 from export.graph.raw import contains, first_of, holds, read_number, say_escaped, say_hex
-from keras_uncover.images.headers import JPEG_CODINGS, MAX_SCANS, OTHER_FORMATS, PNG_SIGNATURE
+from keras_uncover.images.headers import (
+    JPEG_CODINGS,
+    MAX_ENDLESS_SCANS,
+    MAX_SCANS,
+    OTHER_FORMATS,
+    PNG_SIGNATURE,
+    SCANS_MISSING,
+    WEBP_ANIMATED,
+)
 
 # The gate's bound, 100,000, would cost a server seconds of graph steps for a hostile file of a megabyte. A JPEG whose
 # segments are full has 763 in the 50 MB that a file may have, a PNG of 50 megapixels some 20,000 in usual chunks.
@@ -31,6 +39,8 @@ class Header(NamedTuple):
         turn: EXIF orientation, 1 to 8.
         alpha: bool, whether a PNG has transparency. (A WebP's decoder tells by itself.)
         components: of a JPEG's frame: 1 in grey, 3 in colour, 4 in CMYK; 3 for other formats.
+        animated: bool, whether it says that it holds more than one frame.
+        endless: bool, whether it is a JPEG with scans and without an end marker.
     """
 
     width: tf.Tensor
@@ -40,14 +50,17 @@ class Header(NamedTuple):
     turn: tf.Tensor
     alpha: tf.Tensor
     components: tf.Tensor
+    animated: tf.Tensor
+    endless: tf.Tensor
 
 
-def header(width, height, sizeless, damage, turn, alpha=False, components=3):
+def header(width, height, sizeless, damage, turn, alpha=False, components=3, animated=False, endless=False):
     """A ``Header`` whose fields all have the types that branches of a graph must share."""
     known = tf.equal(sizeless, "")
     numbers = [tf.where(known, tf.cast(value, tf.int64), 0) for value in (width, height)]
     turn, components = (tf.cast(value, tf.int64) for value in (turn, components))
-    return Header(*numbers, sizeless, damage, turn, tf.convert_to_tensor(alpha), components)
+    alpha, animated, endless = (tf.convert_to_tensor(value) for value in (alpha, animated, endless))
+    return Header(*numbers, sizeless, damage, turn, alpha, components, animated, endless)
 
 
 def find_container(raw):
@@ -82,13 +95,21 @@ def read_header(raw, container):
 def read_jpeg(raw):
     """A JPEG's size by its first frame header, and its turn by the first Exif segment."""
     frame, exif, damage, scan = walk_jpeg(raw)
-    scans = count_scans(raw, scan)
+    scans, ended = count_scans(raw, scan[1])
+    endless = (scan[1] > 0) & ~ended
+    told = tf.cond(endless & (scans <= MAX_ENDLESS_SCANS), lambda: tells_all(raw, frame[0], scan[0]), lambda: True)
     too_many = tf.strings.join(["it has ", tf.strings.as_string(scans), f" scans, more than {MAX_SCANS}"])
+    of_endless = tf.strings.join([
+        "it has no end marker and ", tf.strings.as_string(scans), f" scans, more than {MAX_ENDLESS_SCANS}",
+    ])
     sizeless = judge_frame(raw, frame, damage)
-    damage = first_of((tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many))
+    damage = first_of(
+        (tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many),
+        (endless & (scans > MAX_ENDLESS_SCANS), of_endless), (~told, SCANS_MISSING),
+    )
     height, width, components = (read_number(raw, frame[0] + place, size) for place, size in ((1, 2), (3, 2), (5, 1)))
     turn = exif_turn(raw[exif[0] : exif[1]])
-    return header(width, height, sizeless, damage, turn, components=components)
+    return header(width, height, sizeless, damage, turn, components=components, endless=endless)
 
 
 def find_marker(raw, place):
@@ -116,7 +137,7 @@ def walk_jpeg(raw):
     """Walk the segments up to the first scan.
 
     Returns: int64 start and end of the first frame header and of the first block of EXIF, ``(2,)`` each, zeros where
-    there is none; what is wrong with the segments, or ""; where the first scan's header ends, 0 where none was met.
+    there is none; what is wrong with the segments, or ""; start and end of the first scan's header, as the others.
     """
     length = tf.size(raw, tf.int64)
 
@@ -135,12 +156,13 @@ def walk_jpeg(raw):
         frame = tf.where(sound & frames & (frame[0] == 0), tf.stack([at + 4, end]), frame)
         is_exif = (marker == 0xE1) & holds(raw, at + 4, b"Exif\0\0") & (end >= at + 10)
         exif = tf.where(sound & is_exif & (exif[0] == 0), tf.stack([at + 10, end]), exif)
-        return end, count + 1, frame, exif, damage, tf.where(sound & (marker == 0xDA), end, 0)
+        scan = tf.where(sound & (marker == 0xDA), tf.stack([at + 4, end]), scan)
+        return end, count + 1, frame, exif, damage, scan
 
     none = tf.zeros([2], tf.int64)
     return tf.while_loop(
-        lambda place, count, frame, exif, damage, scan: (scan == 0) & tf.equal(damage, ""), step,
-        (tf.constant(2, tf.int64), tf.constant(0), none, none, tf.constant(""), tf.constant(0, tf.int64)),
+        lambda place, count, frame, exif, damage, scan: (scan[1] == 0) & tf.equal(damage, ""), step,
+        (tf.constant(2, tf.int64), tf.constant(0), none, none, tf.constant(""), none),
         parallel_iterations=1,
     )[2:]
 
@@ -164,30 +186,68 @@ def judge_frame(raw, frame, damage):
 
 
 def count_scans(raw, scan):
-    """How many scans a JPEG has, from where the first one's header ends to the end of the picture; int64 scalar.
+    """How many scans a JPEG has, from where the first one's header ends to the end of the picture.
 
     Args:
         scan: int64, that place; 0 where no scan was met, which counts as one.
+
+    Returns: int64 scalar, and whether an end marker was met, bool scalar.
     """
     length = tf.size(raw, tf.int64)
 
-    def step(place, scans, done):
+    def step(place, scans, ended):
         piece = raw[place : place + PIECE + 1]
         marked, kinds = tf.equal(piece[:-1], 0xFF), piece[1:]
         ends = tf.where(marked & (kinds == 0xD9))[:, 0]
         stop = tf.reduce_min(tf.concat([ends, tf.size(kinds, tf.int64)[None]], 0))
         scans += tf.math.count_nonzero((marked & (kinds == 0xDA))[:stop])
-        return place + PIECE, scans, (tf.size(ends) > 0) | (place + PIECE >= length)
+        return place + PIECE, scans, tf.size(ends) > 0
 
     start = tf.constant(1, tf.int64)
     return tf.while_loop(
-        lambda place, scans, done: ~done, step, (scan, start, scan == 0), parallel_iterations=1
+        lambda place, scans, ended: (scan > 0) & ~ended & (place < length), step, (scan, start, tf.constant(False)),
+        parallel_iterations=1,
+    )[1:]
+
+
+def find_scan(raw, place):
+    """Where from a place on a scan's marker stands; int64 scalar, the length if nowhere."""
+    length = tf.size(raw, tf.int64)
+
+    def step(place, found):
+        piece = raw[place : place + PIECE + 1]
+        hits = tf.where((piece[:-1] == 0xFF) & (piece[1:] == 0xDA))[:1, 0]
+        return place + PIECE, tf.where(tf.size(hits) > 0, place + tf.reduce_sum(hits), found)
+
+    return tf.while_loop(
+        lambda place, found: (found == length) & (place < length), step, (place, length), parallel_iterations=1
     )[1]
+
+
+def tells_all(raw, frame, scan):
+    """Whether the scans of a JPEG without an end marker bring each coefficient of each component to its last bit.
+
+    Args:
+        frame: where its frame header's payload starts. scan: that of its first scan's header; int64 scalars.
+    """
+    length = tf.size(raw, tf.int64)
+    progressive = tf.equal(read_number(raw, frame - 3, 1), 0xC2)
+
+    def add(place, told):
+        count = read_number(raw, place, 1)
+        first, last, bits = (read_number(raw, place + 1 + 2 * count + offset, 1) for offset in range(3))
+        final = tf.where(bits % 16 == 0, last - first + 1, 0)
+        return find_scan(raw, place) + 4, told + count * tf.where(progressive, final, 64)
+
+    told = tf.while_loop(
+        lambda place, told: place < length, add, (scan, tf.constant(0, tf.int64)), parallel_iterations=1
+    )[1]
+    return tf.equal(told, 64 * read_number(raw, frame + 5, 1))
 
 
 def read_png(raw):
     """A PNG's size by its header, and its turn by the last eXIf chunk."""
-    exif, key, damage = walk_png(raw)
+    exif, key, animated, damage = walk_png(raw)
     whole = (tf.size(raw) >= 33) & holds(raw, 8, b"\0\0\0\x0dIHDR")
     sizeless = tf.where(whole, "", "its header is cut")
     bits, colour = read_number(raw, 24, 1), read_number(raw, 25, 1)
@@ -196,18 +256,19 @@ def read_png(raw):
     damage = first_of((tf.not_equal(damage, ""), damage), (unreadable_key, words))
     alpha = key | (colour == 4) | (colour == 6)
     turn = exif_turn(raw[exif[0] : exif[1]])
-    return header(read_number(raw, 16, 4), read_number(raw, 20, 4), sizeless, damage, turn, alpha)
+    return header(read_number(raw, 16, 4), read_number(raw, 20, 4), sizeless, damage, turn, alpha,
+                  animated=animated)
 
 
 def walk_png(raw):
     """Walk the chunks.
 
     Returns: int64 start and end of the last block of EXIF, ``(2,)``, zeros where there is none; whether there is a
-    chunk for transparency; what is wrong with the chunks, or "".
+    chunk for transparency; whether one tells of several frames; what is wrong with the chunks, or "".
     """
     length = tf.size(raw, tf.int64)
 
-    def step(place, count, exif, key, damage, done):
+    def step(place, count, exif, key, animated, damage, done):
         size = read_number(raw, place, 4)
         start, end = place + 8, place + 8 + size
         names = [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf"]
@@ -223,14 +284,15 @@ def walk_png(raw):
         )
         sound = tf.equal(damage, "")
         exif = tf.where(sound & turned, tf.stack([start, end]), exif)
-        return end + 4, count + 1, exif, key | (sound & transparent), damage, sound & last
+        animated |= sound & holds(raw, place + 4, b"acTL") & (read_number(raw, start, 4) > 1)
+        return end + 4, count + 1, exif, key | (sound & transparent), animated, damage, sound & last
 
     return tf.while_loop(
-        lambda place, count, exif, key, damage, done: ~done & tf.equal(damage, ""), step,
+        lambda place, count, exif, key, animated, damage, done: ~done & tf.equal(damage, ""), step,
         (tf.constant(len(PNG_SIGNATURE), tf.int64), tf.constant(0), tf.zeros([2], tf.int64), tf.constant(False),
-         tf.constant(""), tf.constant(False)),
+         tf.constant(False), tf.constant(""), tf.constant(False)),
         parallel_iterations=1,
-    )[2:5]
+    )[2:6]
 
 
 def read_webp(raw):
@@ -262,4 +324,6 @@ def read_webp(raw):
     )
     sizeless = tf.where(lossy | lossless | extended, "", "its header is cut")
     damage = tf.where(done, "", f"it has more than {MAX_CHUNKS} chunks")
-    return header(choose(26, 0, 24), choose(28, 14, 27), sizeless, damage, exif_turn(raw[exif[0] : exif[1]]))
+    animated = extended & (read_number(raw, 20, 1) // WEBP_ANIMATED % 2 > 0)
+    turn = exif_turn(raw[exif[0] : exif[1]])
+    return header(choose(26, 0, 24), choose(28, 14, 27), sizeless, damage, turn, animated=animated)

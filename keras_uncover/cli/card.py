@@ -3,6 +3,7 @@
 import sys
 
 from keras_uncover.cli.common import DONE, WEIGHTS, add_command, complain
+from keras_uncover.escapes import for_stdout
 
 
 def add(commands):
@@ -32,5 +33,5 @@ def run(arguments):
         return WEIGHTS
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # A card is UTF-8; the terminal may not be.
-    print(text.rstrip("\n"), flush=True)
+    print("\n".join(map(for_stdout, text.rstrip("\n").split("\n"))), flush=True)
     return DONE

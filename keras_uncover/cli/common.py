@@ -3,6 +3,9 @@
 import argparse
 import os
 
+from keras_uncover.backend import check_backend
+from keras_uncover.escapes import escape
+from keras_uncover.overwriting import OverwriteError, check_output
 from keras_uncover.process import tell
 
 DEFAULT_PRESET = "small"
@@ -54,9 +57,25 @@ def whole(low, high):
     return number
 
 
-def check_writable(arguments, option):
-    """Refuse an option's file that cannot be written; names what was given."""
+def add_overwrite(parser):
+    """Add the option ``--overwrite``."""
+    parser.add_argument(
+        "--overwrite", action="store_true",
+        help="let outputs take the place of inputs and of files that this program did not write",
+    )
+
+
+def check_writable(arguments, option, inputs, replaced=True):
+    """Refuse an option's file that cannot be written, or that something else wrote; names what was given.
+
+    Args:
+        inputs, replaced: as for ``overwriting.check_output``.
+    """
     path = getattr(arguments, option)
+    try:
+        check_output(path, inputs, arguments.overwrite, replaced)
+    except OverwriteError as error:
+        arguments.fail(f"--{option}: {error}")
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
         arguments.fail(f"--{option} must be a file that can be written; received {path!r}")
@@ -64,7 +83,7 @@ def check_writable(arguments, option):
 
 def say(words):
     """A line for the person at the terminal."""
-    tell(words)
+    tell(escape(words))
 
 
 def complain(error):
@@ -73,7 +92,11 @@ def complain(error):
 
 
 def load_uncoverer(preset, threshold=None):
-    """The ``Uncoverer`` of a preset; imports Keras, with its start-up notes held back."""
+    """The ``Uncoverer`` of a preset; imports Keras, with its start-up notes held back.
+
+    Raises: WeightsError; BackendError before Keras is imported.
+    """
+    check_backend()
     import gc
 
     # Building networks makes millions of objects that all stay: looking for garbage among them costs seconds.

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 
+from keras_uncover.escapes import escape
 from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
 from keras_uncover.process import tell
 from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
@@ -62,7 +63,7 @@ class Console:
 
     def say(self, text):
         """Print a line in place of the counter."""
-        tell(f"{CLEAR_LINE if self.counts else ''}{text}")
+        tell(escape(text), clear=CLEAR_LINE if self.counts else "")
 
     def count(self, done):
         """Show that ``done`` photos are answered, and how long the others may take.
@@ -78,7 +79,7 @@ class Console:
             left = f", about {describe_seconds((now - self.since) / (done - 1) * (self.total - done))} left"
         filled = BAR * done // self.total
         bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
-        tell(f"{CLEAR_LINE}{bar} {done} of {self.total} photos{left}", end="")
+        tell(f"{bar} {done} of {self.total} photos{left}", end="", clear=CLEAR_LINE)
 
     def refuse(self, photo, error):
         """Tell that a photo was refused, and why."""

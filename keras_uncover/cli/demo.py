@@ -38,12 +38,14 @@ def add(commands):
 
 def run(arguments):
     """Serve until stopped; returns the exit code."""
+    from keras_uncover.backend import check_backend
     from keras_uncover.presets import preset_folder
     from keras_uncover.presets.weights import WeightsError, load_verified
 
     if importlib.util.find_spec("gradio") is None:
         complain('the demo needs Gradio, which is not installed. Get it: python -m pip install "keras-uncover[demo]"')
         return FAILED
+    check_backend()
     try:
         load_verified(preset_folder(arguments.preset))  # Now, not at the first visitor's photo.
     except WeightsError as error:

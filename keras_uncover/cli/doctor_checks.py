@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata, resources
 from pathlib import Path
 
+from keras_uncover.backend import OWN, BackendError, check_backend, chosen_backend, read_settings, settings_file
 from keras_uncover.presets import preset_folder, shipped_configs
 from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, read_manifest
 
@@ -19,6 +20,7 @@ MODULES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
 MEMORY = 2 * 1024**3  # bytes that answering takes at most
 SAMPLE = resources.files("keras_uncover") / "data" / "samples" / "fake.jpg"
 SELF_TEST = "self_test.json"
+SETTINGS = "keras settings"
 NEAR = {"p_fake": 0.02, "mask_area": 0.02, "box": 3.0}  # how far an answer may be from the recorded one
 
 
@@ -46,6 +48,8 @@ def checks(preset, quick=False):
     yield from map(check_package, NEEDED)
     yield check_extras()
     yield check_memory()
+    settings = check_settings()
+    yield settings
     sound = True
     for name in shipped_configs():
         found = check_weights(name)
@@ -53,8 +57,10 @@ def checks(preset, quick=False):
         yield found
     if quick:
         return
-    backend = check_backend()
-    yield backend
+    backend = settings
+    if settings.state != FAIL:
+        backend = check_devices()
+        yield backend
     if backend.state == FAIL or not sound:
         yield Check("self-test", FAIL, "not made, because of what failed above")
         return
@@ -105,7 +111,22 @@ def check_weights(name):
         return Check(f"weights {name}", FAIL, str(error))
 
 
-def check_backend():
+def check_settings():
+    """The user's settings of Keras: whether we run on the backend, and what of them is set aside."""
+    try:
+        check_backend()
+        name, place = chosen_backend()
+        found = read_settings()
+    except BackendError as error:
+        return Check(SETTINGS, FAIL, str(error))
+    aside = [f"{key} {found[key]}" for key, own in OWN.items() if found.get(key, own) != own]
+    words = f"backend {name} from {place}"
+    if aside:
+        return Check(SETTINGS, NOTE, f"{words}; not used while answering: {', '.join(aside)} from {settings_file()}")
+    return Check(SETTINGS, OK, words)
+
+
+def check_devices():
     """Keras with its backend and devices."""
     from keras_uncover.cli.console import hushed_start
 

@@ -6,9 +6,8 @@ import os
 from dataclasses import dataclass, field
 
 from keras_uncover.files import open_at_once
+from keras_uncover.images.headers import PHOTO_SUFFIXES
 from keras_uncover.refusals import OptionError
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class InputError(OptionError):
@@ -30,7 +29,7 @@ class Inputs:
 
 
 def collect_photos(arguments):
-    """Expand files, folders (not recursive) and globs.
+    """Expand files, folders (not recursive) and globs (recursive where they say ``**``).
 
     A path that exists is itself, even with ``*`` or ``[`` in its name. A path that does not exist and has no glob
     characters is kept, so that reading it is refused with a reason beside the answers to the others.
@@ -62,9 +61,34 @@ def match(argument):
     """The paths that an argument stands for: itself, or the sorted matches of a glob."""
     if os.path.lexists(argument) or not glob.has_magic(argument):
         return [argument]
-    found = sorted(glob.glob(argument))
+    found = sorted(set(expand(argument)))
     if not found:
         raise InputError(f"{argument!r} matches nothing; check the folder and the quotes")
+    return found
+
+
+def expand(pattern):
+    """Paths that a glob matches; ``**`` stands for folders, none or any number, and at its end for all files in them.
+
+    Hidden folders and links to folders are not entered: links may lead in a circle, in which ``glob`` itself would
+    count every way.
+    """
+    parts = pattern.split(os.sep)
+    if "**" not in parts:
+        return glob.glob(pattern)
+    place = parts.index("**")
+    head, tail = os.sep.join(parts[:place]), os.sep.join(parts[place + 1 :])
+    bases = ([os.sep] if pattern.startswith(os.sep) else ["."]) if not head else glob.glob(head)
+    found = []
+    for base in bases:
+        for folder, folders, files in os.walk(base):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            folder = folder if head or base == os.sep else os.path.relpath(folder)
+            folder = "" if folder == "." else folder
+            if tail:
+                found += expand(os.path.join(glob.escape(folder), tail))
+            else:
+                found += [os.path.join(folder, name) for name in files if not name.startswith(".")]
     return found
 
 

@@ -11,6 +11,7 @@ from importlib import metadata
 from keras_uncover.cache import use_cache
 from keras_uncover.cli import card, demo, doctor, match, plot, predict
 from keras_uncover.cli.common import INTERRUPTED, PIPE, complain, say
+from keras_uncover.escapes import Parser
 from keras_uncover.process import ended_by_term, open_closed_streams
 from keras_uncover.refusals import explain
 
@@ -49,7 +50,7 @@ def main(argv=None):
 
 def build_parser():
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="keras-uncover",
         description="Say whether a face in a photo was swapped in, show where, and recover both source images.",
         epilog=f"{predict.EXAMPLES}{match.EXAMPLE}  keras-uncover demo\n  keras-uncover doctor\n"

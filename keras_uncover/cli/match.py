@@ -1,6 +1,5 @@
 """``keras-uncover match``: whom the recovered faces look like, among photos that the user brings."""
 
-import json
 import sys
 
 from keras_uncover.cli.common import (
@@ -8,6 +7,7 @@ from keras_uncover.cli.common import (
     REFUSED,
     WEIGHTS,
     add_command,
+    add_overwrite,
     add_preset,
     add_threshold,
     check_writable,
@@ -16,7 +16,9 @@ from keras_uncover.cli.common import (
     say,
     whole,
 )
-from keras_uncover.cli.inputs import PHOTO_SUFFIXES, InputError, collect_photos
+from keras_uncover.cli.inputs import InputError, collect_photos
+from keras_uncover.escapes import to_json
+from keras_uncover.images.headers import PHOTO_SUFFIXES
 
 EXAMPLE = "  keras-uncover match examples/fake_1.jpg --gallery examples/truth\n"
 
@@ -45,6 +47,7 @@ def add(commands):
     )
     parser.add_argument("--figure", metavar="FILE.png", help="draw the ranking")
     parser.add_argument("--json", action="store_true", help="write one JSON object to stdout")
+    add_overwrite(parser)
     add_preset(parser)
     add_threshold(parser)
     parser.set_defaults(run=run, fail=parser.error)
@@ -55,11 +58,12 @@ def run(arguments):
     if arguments.figure is not None:
         if not arguments.figure.lower().endswith(".png"):
             arguments.fail(f"--figure is a PNG; received {arguments.figure!r}. End it in .png")
-        check_writable(arguments, "figure")
     try:
         photos = collect_photos(arguments.gallery).photos
     except InputError as error:
         arguments.fail(f"--gallery: {error}")
+    if arguments.figure is not None:
+        check_writable(arguments, "figure", [arguments.photo, *photos])
     from keras_uncover.presets.weights import WeightsError
 
     try:
@@ -148,7 +152,7 @@ def tell(arguments, uncoverer, result, found, n_references, n_refused):
     if arguments.json:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        print(json.dumps(record, ensure_ascii=False, allow_nan=False), flush=True)
+        print(to_json(record), flush=True)
     else:
         for line in describe_match(record):
             say(line)

@@ -2,7 +2,9 @@
 
 import os
 
-from keras_uncover.cli.common import DONE, FAILED, add_command, complain
+from keras_uncover.cli.common import DONE, FAILED, add_command, add_overwrite, check_writable, complain
+from keras_uncover.escapes import for_stdout
+from keras_uncover.training.history import HISTORY
 
 
 def add(commands):
@@ -13,23 +15,27 @@ def add(commands):
         "draw the curves of a training run",
         "Draw every loss and metric of a run over its epochs, training beside validation.",
         "examples:\n  keras-uncover plot runs/mine\n  keras-uncover plot runs/mine --out curves.pdf\n"
-        "\nexit codes:\n  0  drawn\n  1  the picture could not be written, or RUN has no history\n",
+        "\nexit codes:\n  0  drawn\n  1  the picture could not be written, or RUN has no history\n"
+        "  2  the command line is wrong, or something else wrote the file that --out names\n",
     )
     parser.add_argument("folder", metavar="RUN", help="folder that train_keras.py wrote")
     parser.add_argument("--out", metavar="FILE", help="picture to write (default: RUN/curves.png)")
-    parser.set_defaults(run=run)
+    add_overwrite(parser)
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def run(arguments):
     """Draw the curves; returns the exit code."""
-    from keras_uncover.training.figures import draw_history, read_history
+    arguments.out = arguments.out or os.path.join(arguments.folder, "curves.png")
+    check_writable(arguments, "out", [os.path.join(arguments.folder, HISTORY)])
+    from keras_uncover.training.figures import draw_history, read_history, save_history
 
-    path = arguments.out or os.path.join(arguments.folder, "curves.png")
     try:
         history = read_history(arguments.folder)
-        draw_history(history, os.path.basename(os.path.abspath(arguments.folder))).savefig(path, dpi=120)
+        figure = draw_history(history, os.path.basename(os.path.abspath(arguments.folder)))
+        save_history(figure, arguments.out)
     except ValueError as error:
         complain(error)
         return FAILED
-    print(path)
+    print(for_stdout(arguments.out))
     return DONE

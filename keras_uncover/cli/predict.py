@@ -10,6 +10,7 @@ from keras_uncover.cli.common import (
     REFUSED,
     WEIGHTS,
     add_command,
+    add_overwrite,
     add_preset,
     add_threshold,
     check_writable,
@@ -18,7 +19,9 @@ from keras_uncover.cli.common import (
     say,
     whole,
 )
-from keras_uncover.cli.inputs import PHOTO_SUFFIXES, InputError, collect_photos, hash_file
+from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
+from keras_uncover.images.headers import PHOTO_SUFFIXES
+from keras_uncover.overwriting import OverwriteError
 
 EXAMPLES = """\
 examples:
@@ -66,6 +69,7 @@ def add(commands):
     parser.add_argument(
         "--fail-on", choices=tuple(FAILS_ON), help="end with exit code 10 if a face is fake, or fake or uncertain"
     )
+    add_overwrite(parser)
     add_preset(parser)
     add_threshold(parser)
     parser.set_defaults(run=run, fail=parser.error)
@@ -86,7 +90,7 @@ def run(arguments):
 
 def check_arguments(arguments):
     """Find all that is wrong with the command line before any work is done; returns ``Inputs``."""
-    from keras_uncover.inference.outputs import prepare_folder
+    from keras_uncover.inference.outputs import check_pictures, name_outputs, prepare_folder
 
     if arguments.json and arguments.csv == "-":
         arguments.fail("--json and --csv - both write to stdout; give --csv a file")
@@ -97,17 +101,23 @@ def check_arguments(arguments):
             arguments.fail(
                 f"--csv names the file to write; received the photo {arguments.csv!r}. Put photos before --csv FILE"
             )
-        check_writable(arguments, "csv")
     try:
         inputs = collect_photos(arguments.photos)
     except InputError as error:
         arguments.fail(str(error))
+    if arguments.csv not in (None, "-"):
+        check_writable(arguments, "csv", inputs.photos, replaced=False)
     for folder, photos, others in inputs.left_out:
         if others or not photos:
             say(f"{folder}: {photos} photos; {others} other files are left out")
     if arguments.out is not None:
         try:
             prepare_folder(arguments.out)
+            check_pictures(
+                name_outputs(inputs.photos, arguments.out), arguments.out, arguments.heatmap, arguments.overwrite
+            )
+        except OverwriteError as error:
+            arguments.fail(f"--out: {error}")
         except OSError as error:
             arguments.fail(f"--out must be a folder that can be written; {arguments.out!r}: {error.strerror}")
     return inputs
@@ -169,7 +179,9 @@ def answer_photos(uncoverer, photos, arguments):
             else:
                 paths = None
                 if arguments.out is not None:
-                    paths = outputs.write_pictures(arguments.out, stems[photo], result, arguments.heatmap)
+                    paths = outputs.write_pictures(
+                        arguments.out, stems[photo], result, arguments.heatmap, arguments.overwrite
+                    )
                 for record in to_records(result, paths):
                     writer.write(record)
                     console.tell(record)

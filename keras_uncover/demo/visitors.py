@@ -2,7 +2,8 @@
 
 Gradio by itself acts on what a visitor says of a file: it opens paths, copies them and fetches addresses, and says
 different things of each. Here a path reaches ``Uploads`` unread, uploads get names that nobody can guess, and the parts
-of the server that read other files or addresses are closed. ``gr`` is always the module ``gradio``, imported by ``demo.import_gradio``.
+of the server that read other files or addresses are closed. ``gr`` is always the module ``gradio``, which
+``app.import_gradio`` imports.
 """
 
 import secrets

@@ -29,4 +29,4 @@ def save_examples(folder, examples, best):
         axes[0].set_ylabel(lines, rotation=0, ha="right", va="center", fontsize=8, color=INK)
     for cell, name in zip(grid[0], COLUMNS):
         cell.set_title(TITLES[name].format(best=best.replace("_", " ")), fontsize=8, color=INK)
-    finish(figure, folder, "examples", kinds=("png",))
+    finish(figure, folder, "examples")

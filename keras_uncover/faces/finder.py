@@ -7,6 +7,7 @@ from importlib import resources
 import numpy as np
 from keras import ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.faces import detection
 from keras_uncover.faces.canvas import Compiled, lay_on_canvas
 from keras_uncover.faces.windows import MIN_SMALL_PRESENCE, WINDOWS, fill_up, pick_small, small_windows
@@ -19,6 +20,7 @@ from keras_uncover.presets.weights import load_weights
 from keras_uncover.process import claim_process
 
 PRESETS = resources.files("keras_uncover") / "presets"
+POINTS = 478  # of a mesh
 # Looked at with the mesh in one photo.
 MAX_CANDIDATES = 16
 MIN_PRESENCE = 0.5
@@ -153,6 +155,7 @@ class FaceFinder:
         WeightsError: weights are missing or were altered.
     """
 
+    @own_settings(exact=True)
     def __init__(self, presets=PRESETS):
         claim_process()
         self.detector, self.mesh = build_face_detector(), build_face_mesh()
@@ -163,6 +166,7 @@ class FaceFinder:
         self._read = Compiled(self._read_points, self.mesh)
         self._seek_closer = Compiled(self._seek_in_windows, self.detector)
 
+    @own_settings(exact=True)
     def find(self, photo, max_faces=8, small=False):
         """Find the faces in a photo.
 
@@ -205,6 +209,7 @@ class FaceFinder:
         regressors, logits = (np.concatenate(parts)[: len(windows)] for parts in zip(*seen))
         return pick_small(regressors, logits, windows)
 
+    @own_settings(exact=True)
     def points_in(self, photo, matrices):
         """Mesh points of known regions of a photo, in one batch.
 
@@ -215,6 +220,8 @@ class FaceFinder:
         Returns: numpy float32 points ``(n, 478, 3)`` in photo pixels and presence ``(n,)``.
         """
         claim_process()
+        if not len(matrices):
+            return np.zeros((0, POINTS, 3), "float32"), np.zeros((0,), "float32")
         return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
 
     def _seek_faces(self, photo, matrices):

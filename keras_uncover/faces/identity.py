@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_uncover.backend import own_settings
 from keras_uncover.faces.chips import CutChips
 from keras_uncover.models.face_identity import build_face_resnet
 from keras_uncover.ops.mesh import VERTICES
@@ -26,6 +27,7 @@ class Judge:
         self._models = {}
 
     @classmethod
+    @own_settings(exact=True)
     def from_preset(cls, preset="judge"):
         """Load the judge that ships, or a preset folder of the same kind. Raises: ``WeightsError``."""
         claim_process()
@@ -40,6 +42,7 @@ class Judge:
         load_weights(network, folder)
         return cls(network)
 
+    @own_settings(exact=True)
     def describe(self, images, points):
         """Descriptors of the faces on aligned crops.
 

@@ -12,8 +12,16 @@ import zlib
 # Far above what any camera or program writes; they bound the time that a hostile file can cost.
 MAX_PARTS = 100_000
 MAX_SCANS = 100
+MAX_ENDLESS_SCANS = MAX_SCANS // 3  # of a JPEG without an end marker, which is decoded three times
+
+# Names of files that every command takes for photos in a folder, in small letters; content alone says what they are.
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_END = b"\xff\xd9"
+MAX_FILL = 64  # fill bytes at a file's end that are looked at
+SCANS_MISSING = "it ends before its last scan"
+WEBP_ANIMATED = 0x02  # flag of an extended WebP, in its byte 20
 JPEG_CODINGS = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 # Any run of fill bytes, then a marker that carries a segment (00 is an escape, 01 and D0 to D7 stand alone).
 JPEG_MARKER = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
@@ -72,6 +80,53 @@ def pixel_parts(data, container):
     Returns: ``(parts, turn)``: bytes of a smaller file in the same format, and the EXIF orientation, 1 to 8.
     """
     return {"JPEG": _jpeg_parts, "PNG": _png_parts, "WebP": _webp_parts}[container](data)
+
+
+def is_animated(data, container):
+    """Whether the file of a known container says that it holds more than one frame. JPEG does not."""
+    if container == "WebP":
+        return data[12:16] == b"VP8X" and bool(data[20] & WEBP_ANIMATED)
+    chunks = png_chunks(data) if container == "PNG" else ()
+    return any(kind == b"acTL" and int.from_bytes(data[start : start + 4], "big") > 1 for kind, start, _ in chunks)
+
+
+def lacks_end(data):
+    """Whether a JPEG, whose header is sound, has no end marker behind its first scan's header.
+
+    Raises: ValueError where its scans do not tell every coefficient: then more is missing than the marker; and where
+    there are too many of them.
+    """
+    *_, (_, _, end) = jpeg_segments(data)
+    if data.find(JPEG_END, end) >= 0:
+        return False
+    scans = 1 + data.count(b"\xff\xda", end)
+    if scans > MAX_ENDLESS_SCANS:
+        raise ValueError(f"it has no end marker and {scans} scans, more than {MAX_ENDLESS_SCANS}")
+    if not _tells_all(data):
+        raise ValueError(SCANS_MISSING)
+    return True
+
+
+def strip_fill(data):
+    """A JPEG without the fill bytes at its end, of which the first may be half of an end marker."""
+    last = data[-MAX_FILL:]
+    return data[: len(data) - len(last) + len(last.rstrip(b"\xff"))]
+
+
+def _tells_all(data):
+    """Whether the scans of a JPEG bring each of the 64 coefficients of each component to its last bit."""
+    coding = components = told = 0
+    for marker, start, end in jpeg_segments(data):
+        if marker in JPEG_CODINGS and not coding:
+            coding, components = marker, data[start + 5]
+    place = start
+    while place >= 0:
+        count = int.from_bytes(data[place : place + 1])
+        first, last, bits = data[place + 1 + 2 * count : place + 4 + 2 * count].ljust(3, b"\0")
+        told += count * (64 if coding != 0xC2 else last - first + 1 if bits & 15 == 0 else 0)
+        found = data.find(b"\xff\xda", end)
+        place, end = (found + 4, found + 2) if found >= 0 else (-1, end)
+    return told == 64 * components
 
 
 def exif_turn(tiff):

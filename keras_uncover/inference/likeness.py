@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.faces.identity import SAME_PERSON, distance
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference.likeness_text import ROLES
@@ -44,6 +45,7 @@ class Matcher:
     def __init__(self, uncoverer, judge):
         self.finder, self.size, self.judge = uncoverer.finder, uncoverer.size, judge
 
+    @own_settings(exact=True)
     def read(self, path):
         """Describe a reference photo by its largest face.
 
@@ -73,6 +75,7 @@ class Matcher:
         face = ops.convert_to_numpy(neutral_outside(crops[0], hull))
         return np.stack([crops[0], face]), np.concatenate([points, points])
 
+    @own_settings(exact=True)
     def describe(self, answer):
         """Descriptors of an answer's recovered faces.
 
@@ -85,6 +88,7 @@ class Matcher:
         pictures = {"target": answer.target, "donor": answer.donor if answer.names_donor else None}
         return {role: None if picture is None else self.describe_picture(picture) for role, picture in pictures.items()}
 
+    @own_settings(exact=True)
     def describe_picture(self, picture):
         """The descriptor of one recovered face, float32 ``(size, size, 3)`` in [0, 1], or None without a face."""
         points = self.points_of(picture)

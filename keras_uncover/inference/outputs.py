@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import os
 import re
 import sys
@@ -10,10 +9,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from keras_uncover.escapes import for_stdout, to_json
 from keras_uncover.files import remove_parts
 from keras_uncover.images import provenance
 from keras_uncover.images.overlays import lay_over
 from keras_uncover.inference.answers import CSV_HEADER, OUTPUT_KINDS, csv_row
+from keras_uncover.overwriting import check_output
 
 MAX_STEM = 120  # bytes
 
@@ -52,6 +53,25 @@ def name_outputs(photos, folder):
     return names
 
 
+def check_pictures(stems, folder, heatmap=False, overwrite=False):
+    """Refuse a run whose pictures might take the place of files that something else wrote, before any work is done.
+
+    Args:
+        stems: dict from photo to stem, as ``name_outputs`` gives it.
+        folder: where pictures will be written.
+        heatmap: whether heatmaps are among them.
+        overwrite: whether the user allows it.
+
+    Raises: OverwriteError.
+    """
+    kinds = "|".join(kind for kind in OUTPUT_KINDS if heatmap or kind != "heatmap")
+    pattern, taken = re.compile(rf"(.+?)(_face\d+)?_(?:{kinds})\.png"), set(stems.values())
+    for name in sorted(os.listdir(folder)):
+        found = pattern.fullmatch(name)
+        if found and {found[1], found[1] + (found[2] or "")} & taken:
+            check_output(os.path.join(folder, name), stems, overwrite)
+
+
 def shorten(stem):
     """A stem cut to ``MAX_STEM`` bytes, as a file system counts, but inside no character."""
     data = os.fsencode(stem)
@@ -68,7 +88,7 @@ def hash_path(photo):
     return hashlib.sha256(os.fsencode(os.path.abspath(photo))).hexdigest()[:8]
 
 
-def write_pictures(folder, stem, result, heatmap=False):
+def write_pictures(folder, stem, result, heatmap=False, overwrite=False):
     """Write the pictures of every face of a photo, in place of those of an earlier run.
 
     Names are ``STEM_KIND.png``, and ``STEM_face0_KIND.png`` where the photo has several faces. A genuine face has no
@@ -85,15 +105,15 @@ def write_pictures(folder, stem, result, heatmap=False):
         for kind in OUTPUT_KINDS:
             path = Path(folder) / f"{name}_{kind}.png"
             wanted = heatmap or kind != "heatmap"
-            if wanted and write_picture(path, kind, result, answer):
+            if wanted and write_picture(path, kind, result, answer, overwrite):
                 outputs[-1][kind] = path
             else:
                 remove_old(path, kind)
     return outputs
 
 
-def write_picture(path, kind, result, answer):
-    """Write one picture if this answer has it; says whether it does."""
+def write_picture(path, kind, result, answer, overwrite=False):
+    """Write one picture if this answer has it; says whether it does. Raises: OverwriteError."""
     from keras_uncover.inference import (
         figures,  # Imports matplotlib, half a second that a run without pictures is spared.
     )
@@ -101,11 +121,13 @@ def write_picture(path, kind, result, answer):
     index = None if answer.face_index is None else int(answer.face_index)
     details = {"verdict": answer.verdict, "input_sha256": result.sha256, "face_index": index}
     if kind == "figure":
+        check_output(path, overwrite=overwrite)
         figures.save_figure(path, result.photo, answer, details)
         return True
     image = lay_over(result.photo, answer) if kind == "heatmap" else picture_of(answer, kind)
     if image is None:
         return False
+    check_output(path, overwrite=overwrite)
     provenance.save_marked(path, image, kind, answer.model, details)
     return True
 
@@ -151,9 +173,10 @@ class RecordWriter:
     def write(self, record):
         """Write one record; a reader at the other end of a pipe has it at once."""
         if self.as_json:
-            print(json.dumps(record, ensure_ascii=False, allow_nan=False), flush=True)
+            print(to_json(record), flush=True)
         if self.rows is not None:
-            self.rows.writerow(csv_row(record))
+            row = csv_row(record)
+            self.rows.writerow(map(for_stdout, row) if self.file is sys.stdout else row)
             self.file.flush()
 
     def close(self):

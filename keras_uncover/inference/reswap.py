@@ -7,6 +7,7 @@ sent anywhere. What remains between re-swap and photo is evidence about the answ
 import keras
 from keras import layers, ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.ops.colour import match_colours
 from keras_uncover.ops.geometry import sample
 from keras_uncover.ops.mesh import unwrap_texture, uv_map
@@ -54,6 +55,7 @@ class Compare(layers.Layer):
         return (input_shape[0][0], 2)
 
 
+@own_settings()
 def build_reswap(size):
     """The check as a model, so that it is compiled once and can be exported.
 

@@ -7,8 +7,9 @@ import time
 import numpy as np
 from keras import ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.faces.finder import FaceFinder
-from keras_uncover.images.decode import decode_image, read_bytes
+from keras_uncover.images.decode import decode_with_notes, read_bytes
 from keras_uncover.inference.answers import FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
@@ -51,6 +52,7 @@ class Uncoverer:
         weights_sha256: hash of the weights file, for reports.
     """
 
+    @own_settings(exact=True)
     def __init__(self, model, config, threshold=None, weights_sha256=None):
         if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise ValueError(f"threshold must be within 0 and 1; received {threshold}.")
@@ -63,6 +65,7 @@ class Uncoverer:
         self.reswap = build_reswap(self.size)
 
     @classmethod
+    @own_settings(exact=True)
     def from_preset(cls, preset="small", threshold=None, calibrated=True):
         """Load a shipped preset by name, or a preset or run folder, if wanted without its calibration.
 
@@ -84,11 +87,12 @@ class Uncoverer:
         else:
             self.band, self.error_rates, self.warnings = None, None, [OTHER_THRESHOLD, SWAPS_ONLY]
 
+    @own_settings(exact=True)
     def predict(self, crops):
         """Run the network on aligned crops.
 
         Args:
-            crops: ``(n, size, size, 3)``, float32 in [0, 1] or uint8.
+            crops: ``(n, size, size, 3)``, float32 in [0, 1] or uint8; ``n`` may be 0.
 
         Returns: dict of float32 arrays: ``p_fake`` ``(n,)``, calibrated where the preset is, and, for a
         reconstructor, ``mask`` ``(n, size, size)``, ``target`` and ``donor`` ``(n, size, size, 3)`` in [0, 1],
@@ -102,7 +106,10 @@ class Uncoverer:
             crops = crops / np.float32(255)
         elif len(crops) and not (crops.min() >= 0.0 and crops.max() <= 1.0):
             raise ValueError(f"Float crops must be within 0 and 1; received {crops.min()} to {crops.max()}.")
-        outputs = self.model.predict_on_batch(crops.astype("float32"))
+        if len(crops):
+            outputs = self.model.predict_on_batch(crops.astype("float32"))
+        else:  # Convolutions fail on none.
+            outputs = {name: np.zeros((0, *value.shape[1:]), "float32") for name, value in self.model.output.items()}
         answer = {"p_fake": outputs["p_fake"][:, 0]}
         if "mask" in outputs:
             answer["mask"] = outputs["mask"][..., 0]
@@ -110,11 +117,12 @@ class Uncoverer:
             answer["flow"] = outputs["flow"]
         return answer
 
+    @own_settings(exact=True)
     def __call__(self, source, max_faces=8):
         """Answer for one photo.
 
         Args:
-            source: path, encoded bytes, or uint8 RGB array ``(height, width, 3)``.
+            source: path, encoded bytes (bytes, bytearray or memoryview), or uint8 RGB array ``(height, width, 3)``.
             max_faces: how many faces at most, the largest first.
 
         Returns: ``Result``, one answer a face; a photo without a face has one with the verdict ``no_face``.
@@ -125,7 +133,7 @@ class Uncoverer:
         """
         claim_process()
         started = time.perf_counter()
-        file, digest, photo = open_photo(source)
+        file, digest, photo, notes = open_photo(source)
         faces = self.finder.find(photo, max_faces=max_faces, small=True)
         if not faces:
             answers = [self.answer_nothing()]
@@ -134,6 +142,7 @@ class Uncoverer:
         seconds = (time.perf_counter() - started) / len(answers)
         for answer in answers:
             answer.seconds = seconds
+            answer.warnings.extend(notes)
         return Result(file, digest, answers, photo)
 
     def answer_nothing(self):
@@ -188,16 +197,16 @@ class Uncoverer:
 
 
 def open_photo(source):
-    """Name, SHA-256 and pixels of a photo given as path, bytes or uint8 array."""
+    """Name, SHA-256, pixels and notes on the file of a photo given as path, bytes or uint8 array."""
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[-1] != 3:
             raise ValueError(
                 f"A photo as an array must be uint8 (height, width, 3), RGB; received {source.dtype} {source.shape}."
             )
-        return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source
+        return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source, []
     data = read_bytes(source)
-    name = "<bytes>" if isinstance(source, (bytes, bytearray)) else os.fspath(source)
-    return name, hashlib.sha256(data).hexdigest(), decode_image(data)
+    name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
+    return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)
 
 
 def align_faces(photo, faces, size):

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.encoder import build_encoder
 
 
@@ -27,6 +28,7 @@ def build_verdict(config):
     return keras.Model(maps, layers.Activation("sigmoid", dtype="float32", name="p_fake")(logit), name="verdict")
 
 
+@own_settings()
 def build_classifier(config):
     """The classifier.
 

@@ -7,6 +7,7 @@ variant published with its TPU models: relu6 throughout, no squeeze-and-excitati
 import keras
 from keras import layers
 
+from keras_uncover.backend import own_settings
 from keras_uncover.presets.weights import load_weights
 
 SIZE = 224
@@ -44,6 +45,7 @@ def _block(x, kernel, stride, widening, channels, name):
     return layers.Add(name=f"{name}_add")([x, y])
 
 
+@own_settings()
 def build_efficientnet(size=SIZE):
     """Build the network, with random weights, which fit any ``size``.
 
@@ -73,6 +75,7 @@ def build_efficientnet(size=SIZE):
     return keras.Model(image, {"pooled": x, "logits": logits}, name="efficientnet")
 
 
+@own_settings()
 def build_features(size, folder=None):
     """The network without its head, as an encoder that can be trained on.
 

@@ -7,6 +7,8 @@ Source: V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection 
 import keras
 from keras import layers, ops
 
+from keras_uncover.backend import own_settings
+
 SIZE = 128
 ANCHORS = 896
 
@@ -59,6 +61,7 @@ def _head(x, anchors, values, name):
     return layers.Reshape((-1, values), name=f"{name}_rows")(x)
 
 
+@own_settings()
 def build_face_detector():
     """Build the detector, with random weights.
 

@@ -11,6 +11,7 @@ is A. Savchenko's (HSE face recognition), trained on VGGFace2, after A. Howard e
 import keras
 from keras import layers
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.face_detector import AddShortcut
 
 RESNET_SIZE = 150
@@ -53,6 +54,7 @@ def _residual(x, channels, halve, name):
     return layers.ReLU(name=f"{name}_relu")(AddShortcut(name=f"{name}_add")([x, y]))
 
 
+@own_settings()
 def build_face_resnet():
     """Build the judging network, with random weights.
 
@@ -72,6 +74,7 @@ def build_face_resnet():
     return keras.Model(chip, descriptor, name="face_resnet")
 
 
+@own_settings()
 def build_face_mobilenet(size=MOBILENET_SIZE):
     """Build the network for identity losses, with random weights, which fit any ``size``.
 

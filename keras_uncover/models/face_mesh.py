@@ -7,6 +7,7 @@ Source: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular V
 import keras
 from keras import layers, ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.face_detector import AddShortcut
 from keras_uncover.ops.channels import filter_channels
 
@@ -51,6 +52,7 @@ def _block(x, channels, bottleneck, halve, name):
     return _prelu(AddShortcut(dtype="float32", name=f"{name}_add")([x, y]), f"{name}_prelu")
 
 
+@own_settings()
 def build_face_mesh():
     """Build the mesh network, with random weights, in float32 whatever the policy: half a precision tears a mesh.
 

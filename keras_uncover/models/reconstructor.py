@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.classifier import build_verdict
 from keras_uncover.models.encoder import build_encoder, convolve, normalise, residual_block
 from keras_uncover.models.face_geometry import trace_geometry
@@ -98,6 +99,7 @@ def decode_donor(crop, features, geometry, config):
     return flow, seen, Blend(name="donor")([Grey(name="donor_ground")(crop), face, hull])
 
 
+@own_settings()
 def build_reconstructor(config):
     """The reconstructor.
 

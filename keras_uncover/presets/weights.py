@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 
+from keras_uncover.overwriting import OverwriteError
 from keras_uncover.presets.arrays import check_arrays
 from keras_uncover.refusals import Refusal
 
@@ -192,7 +193,10 @@ def save_preset(model, folder, config, half=True, packed=False):
         config: a dict that JSON can hold.
         half: store float32 arrays as float16.
         packed: compress what was halved. It pays where the values are few, as in weights that were once quantised.
+
+    Raises: OverwriteError where the folder holds files of these names and is no preset.
     """
+    _check_preset_or_none(folder)
     with _rewriting(folder) as fresh:
         _write_json(fresh, CONFIG, config)
         own_part(model).save_weights(os.path.join(fresh, WEIGHTS))
@@ -215,6 +219,19 @@ def save_config(folder, config):
     with _rewriting(folder) as fresh:
         _write_json(fresh, CONFIG, config)
         _write_json(fresh, MANIFEST, {**read_manifest(fresh), CONFIG: _digest(fresh, CONFIG)})
+
+
+def _check_preset_or_none(folder):
+    """Refuse a folder whose files have a preset's names, but that is none: they are somebody else's."""
+    there = [name for name in (CONFIG, WEIGHTS, MANIFEST) if os.path.lexists(os.path.join(folder, name))]
+    try:
+        if there:
+            read_manifest(folder)
+    except WeightsError as error:
+        raise OverwriteError(
+            f"A preset is written into a new folder or over another preset; received {folder}, which is none and holds "
+            f"{', '.join(there)}. Choose another folder."
+        ) from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_uncover.backend import own_settings
 from keras_uncover.refusals import OptionError
 from keras_uncover.training import losses, metrics
 from keras_uncover.training.run_folder import RunError
@@ -60,6 +61,7 @@ def read_weights(words, task):
     return weights
 
 
+@own_settings()
 def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
     """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
     steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
@@ -85,6 +87,7 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
         )
 
 
+@own_settings()
 def prepare_state(model, batch=None):
     """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known; with a batch
     those of losses and metrics, too.

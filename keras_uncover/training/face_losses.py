@@ -10,6 +10,7 @@ import abc
 import keras
 from keras import ops
 
+from keras_uncover.backend import own_settings
 from keras_uncover.models.efficientnet import FEATURES, build_efficientnet
 from keras_uncover.models.face_identity import build_face_mobilenet
 from keras_uncover.ops.filters import apply_separable, resize_matrix
@@ -164,6 +165,7 @@ class PerceptualLoss(FeatureLoss):
         return sum(terms) / len(terms)
 
 
+@own_settings()
 def load_face_losses(identity=None, perceptual=None, identity_weight=1.0, every=FACES_EVERY):
     """Pairs of weight and loss for ``losses.reconstructor_losses``.
 

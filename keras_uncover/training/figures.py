@@ -5,6 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from keras_uncover.files import new_file
+from keras_uncover.overwriting import figure_metadata
 from keras_uncover.training.history import HISTORY
 
 PANEL = (3.6, 2.6)  # inches
@@ -56,3 +58,18 @@ def draw_history(history, name=""):
         if f"val_{key}" in history:
             axes.legend(fontsize=8)
     return figure
+
+
+def save_history(figure, path):
+    """Write the figure with our mark, where its kind has room for one; a file there is replaced.
+
+    Args:
+        figure: ``matplotlib.figure.Figure``.
+        path: whose suffix says the kind; a PNG without one.
+
+    Raises:
+        ValueError: Matplotlib does not write such a kind.
+    """
+    kind = Path(path).suffix[1:].lower() or "png"
+    with new_file(path) as file:
+        figure.savefig(file, format=kind, dpi=120, metadata=figure_metadata(kind))

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from keras_uncover.refusals import Refusal
 from keras_uncover.training.environment import describe_environment
 
 NOTE, LOCK = "run.json", ".lock"
+WRITTEN = ("history.csv", "samples", "checkpoints", "best", "model", "tensorboard")  # beside them
 # What may change when a run goes on: where things lie, how they are computed to the same end, what is kept.
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
@@ -78,6 +80,10 @@ def open_run(folder, settings, data, resume=False):
     folder = Path(folder)
     if resume:
         compare_settings(folder, settings, data)
+    elif not (folder / NOTE).exists() and (there := [name for name in WRITTEN if os.path.lexists(folder / name)]):
+        raise RunError(
+            f"A run folder must be new; {folder} holds {', '.join(there)}, which a run writes. Choose another name."
+        )
     elif any((folder / name).exists() for name in (NOTE, "arguments.json")):
         raise RunError(
             f"A run folder must be new; {folder} holds a run already. Go on with it by --resume, or choose another "

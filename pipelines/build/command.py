@@ -8,7 +8,9 @@ import logging
 import os
 import sys
 
+from keras_uncover.backend import check_backend, settle
 from keras_uncover.cache import use_cache
+from keras_uncover.escapes import Parser, escape
 from keras_uncover.process import ended_by_term, open_closed_streams, tell
 from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
@@ -28,7 +30,7 @@ def make_parser(package, description, examples, source, things):
         source: name and help of the first argument.
         things: what ``--limit`` counts.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"python -m pipelines.{package}",
         description=description,
         epilog=examples,
@@ -115,12 +117,14 @@ def run(args, make_builder, make_options=dict):
 
 def build_checked(args, make_builder, make_options):
     """``run`` without words for what goes wrong."""
+    check_backend()
     check_numbers(args)
     if not is_remote(args.shards):
         check_destination(args.shards, args.overwrite)
+    settle()
     with ended_by_term():
         build(make_builder, args.shards, args.overwrite, **make_options())
-    tell(f"Written to {args.shards}; files that were left out are in rejects.csv there.")
+    tell(f"Written to {escape(args.shards)}; files that were left out are in rejects.csv there.")
 
 
 def set_environment():

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
+from keras_uncover.escapes import escape
 from keras_uncover.images.decode import ImageError, decode_image
 from pipelines.build.buckets import read_picture
 
@@ -87,4 +88,4 @@ def count_rejects(rejects):
 
 def list_first(rejects, count=10):
     """The first refusals, a line each."""
-    return "\n".join(f"  {reject.file}: {reject.reason}" for reject in rejects[:count])
+    return "\n".join(escape(f"  {reject.file}: {reject.reason}") for reject in rejects[:count])

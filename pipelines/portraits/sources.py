@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_uncover.images.headers import PHOTO_SUFFIXES
 from keras_uncover.process import tell
 from pipelines.build.buckets import is_remote, reach
 from pipelines.build.folders import BuildError, as_path
@@ -12,7 +13,7 @@ from pipelines.build.pictures import Reject, list_pictures
 from pipelines.build.splits import choose_splits, person_of
 
 # Files with these suffixes are opened, and refused by name where their content is no JPEG, PNG or WebP.
-PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
+PICTURES = {*PHOTO_SUFFIXES, ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
 
 
 @dataclass(frozen=True)

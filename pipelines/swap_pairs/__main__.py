@@ -8,7 +8,7 @@ EXAMPLES = """examples:
   python -m pipelines.swap_pairs fakes shards --pattern "swap-{donor}-to-{target}"
   python -m pipelines.swap_pairs fakes shards --split test       everyone into one split
 
-DATASET holds (.png, .jpg, .jpeg or .webp)
+DATASET holds (.jpg, .jpeg, .jpe, .jfif, .png or .webp, in small letters or capitals)
   df/{target}_{donor}.png        the fakes, named by the ids of two people, or as --pattern says
   src/{target}.png               the photos that were edited, with the fakes' field of view
   src_remb/{donor}.png           the people whose faces were pasted in, their background removed or not,

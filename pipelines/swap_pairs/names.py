@@ -27,7 +27,7 @@ def parse_pattern(text, suffixes):
 
     Raises: BuildError for any other template.
     """
-    name = next((text.removesuffix(suffix) for suffix in suffixes if text.endswith(suffix)), text)
+    name = next((text[: -len(suffix)] for suffix in suffixes if text.lower().endswith(suffix)), text)
     try:
         parts = list(string.Formatter().parse(unicodedata.normalize("NFC", name)))
     except ValueError:

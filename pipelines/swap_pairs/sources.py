@@ -4,13 +4,14 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from keras_uncover.images.headers import PHOTO_SUFFIXES
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Picture, Reject, list_pictures
 from pipelines.build.splits import choose_splits, person_of
 from pipelines.schema import SPLITS
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = PHOTO_SUFFIXES
 SPLIT_FOLDERS = {"train": "train", "valid": "validation", "validation": "validation", "val": "validation",
                  "test": "test"}
 DONOR_FOLDERS = ("src_remb", "segmented_face")  # The first that has a person's picture is taken.

@@ -274,11 +274,12 @@ def test_bad_weights_are_4_and_an_older_csv_stays(monkeypatch, capsys):
 
     monkeypatch.setattr(predict, "load_uncoverer", load)
     photo("a.png")
-    Path("old.csv").write_text("kept")
+    kept = ",".join(CSV_HEADER) + "\nkept\n"
+    Path("old.csv").write_text(kept)
     assert run("a.png", "--preset", "huge", "--csv", "old.csv") == 4
     out, err = capsys.readouterr()
     assert out == "" and "Received: huge. Choose another." in err
-    assert Path("old.csv").read_text() == "kept"
+    assert Path("old.csv").read_text() == kept
 
 
 def test_preset_and_threshold_reach_the_loader(monkeypatch):

@@ -164,7 +164,7 @@ def test_a_full_or_read_only_disk_is_a_clear_error_and_loses_nothing(kind, tmp_p
 
 OPTIONS = {
     "--heatmap": [], "--json": [], "--csv": ["answers.csv"], "--top-face": [], "--jobs": ["2"], "--fail-on": ["fake"],
-    "--preset": ["small"], "--threshold": ["0.1"], "--out": ["answers"],
+    "--preset": ["small"], "--threshold": ["0.1"], "--out": ["answers"], "--overwrite": [],
 }
 
 

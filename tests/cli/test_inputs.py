@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
+from keras_uncover.images.headers import PHOTO_SUFFIXES
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,37 @@ def test_hash_of_a_file_and_of_what_is_none():
     os.mkfifo("pipe")
     assert hash_file("a") == hashlib.sha256(b"x").hexdigest()
     assert [hash_file(name) for name in (".", "gone", "pipe")] == [None] * 3
+
+
+def test_every_usual_suffix_in_small_letters_or_capitals_is_a_photo():
+    touch("in/a.jfif", "in/b.JPE", "in/c.JFIF", "in/d.Jpeg", "in/e.gif")
+    assert collect_photos(["in"]).photos == ["in/a.jfif", "in/b.JPE", "in/c.JFIF", "in/d.Jpeg"]
+
+
+def test_the_builders_take_the_same_suffixes():
+    from pipelines.portraits.sources import PICTURES
+    from pipelines.swap_pairs.names import parse_pattern
+    from pipelines.swap_pairs.sources import SUFFIXES
+
+    assert set(PHOTO_SUFFIXES) == set(SUFFIXES) <= PICTURES
+    assert parse_pattern("{target}_{donor}.JFIF", SUFFIXES) == parse_pattern("{target}_{donor}", SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    "pattern, found",
+    [
+        ("in/**/*.png", ["in/a.png", "in/deep/b.png", "in/deep/er/c.png"]),
+        ("**/*.png", ["in/a.png", "in/deep/b.png", "in/deep/er/c.png"]),
+        ("in/**", ["in/a.png", "in/deep/b.png", "in/deep/er/c.png", "in/deep/notes.txt"]),
+        ("i*/**/er/*", ["in/deep/er/c.png"]),
+        ("in/**/deep/**/*.png", ["in/deep/b.png", "in/deep/er/c.png"]),
+        ("in/d**/*.png", ["in/deep/b.png"]),
+    ],
+)
+def test_two_stars_stand_for_folders_however_deep(pattern, found, tmp_path):
+    touch("in/a.png", "in/deep/b.png", "in/deep/er/c.png", "in/deep/notes.txt", "in/.hidden/d.png", "in/deep/.e.png")
+    for name in ("one", "two"):  # Links in a circle, of which every way would be another path.
+        os.symlink(tmp_path / "in", f"in/deep/{name}")
+    assert collect_photos([pattern]).photos == found
+    if not pattern.startswith("**"):
+        assert collect_photos([f"{tmp_path}/{pattern}"]).photos == [f"{tmp_path}/{name}" for name in found]

@@ -117,7 +117,7 @@ def test_a_run_tells_every_file_and_a_second_one_asks_nothing(folders, told, cap
     evaluate_keras.main(command)
     assert "AUC, own targets" in capsys.readouterr().out
     numbers = json.loads((out / "numbers.json").read_text())
-    assert numbers == json.loads((tmp_path / "n").read_text())
+    assert {"written_by": "keras_uncover", **numbers} == json.loads((tmp_path / "n").read_text())
     assert {entry["file"]: entry["reason"] for entry in numbers["left_out"]} == {
         "old/empty.png": "no face was found",
         "old/gone.png": 'An input is an image file; received nothing there: "old/gone.png". Check the path.',

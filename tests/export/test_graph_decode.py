@@ -1,5 +1,6 @@
 """Decoding in the graph gives the gate's pixels and the gate's words, and a bad file spoils itself alone."""
 
+import contextlib
 import struct
 
 import numpy as np
@@ -10,18 +11,21 @@ from PIL import Image
 
 from export.graph.decode import BAND, decode_photo
 from export.graph.headers import MAX_CHUNKS, MAX_SEGMENTS, PIECE
-from keras_uncover.images.decode import MAX_BYTES, ImageError, decode_image, read_bytes
+from keras_uncover.images.decode import MAX_BYTES, NO_END, ImageError, decode_image, decode_with_notes, read_bytes
 
 UNDECODABLE = " (its pixels cannot be decoded)"
 
 
 @pytest.fixture(scope="module")
 def decode():
-    """The graph: bytes to ``(pixels, code, message)``."""
+    """The graph: bytes to ``(pixels, code, message)``; its note must be the gate's."""
     graph = tf.function(decode_photo, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 
     def run(data):
-        pixels, code, message = graph(tf.constant(data))
+        pixels, code, message, note = graph(tf.constant(data))
+        if code == b"":
+            with contextlib.suppress(ImageError):
+                assert note.numpy().decode() == "\n".join(decode_with_notes(data)[1])
         return pixels.numpy(), code.numpy().decode(), message.numpy().decode()
 
     return run
@@ -192,6 +196,19 @@ def test_refusals_have_a_code_and_the_words_of_the_gate(decode):
         alike(decode, data, name)
 
 
+def test_a_jpeg_without_its_end_marker_is_answered_as_at_the_gate(decode):
+    for options in ({}, {"progressive": True}, {"restart_marker_blocks": 3}):
+        for picture in (blocks(3, "RGB"), Image.fromarray(noise(48, 64, 1)[..., 0])):
+            data = save(picture, "JPEG", **options)
+            assert decode_with_notes(data[:-2])[1] == [NO_END] and decode(data[:-2])[1] == ""
+            for cut in (1, 2, 3, 4, 6, 9, 14, 30, 100, len(data) // 3, len(data) // 2):
+                alike(decode, data[:-cut], (options, cut))
+            scan = data.rindex(b"\xff\xda")
+            alike(decode, data[:scan], "before the last scan")
+            alike(decode, data[: scan + 5], "within a scan's header")
+            alike(decode, data[:-2] + data[scan:-2] * 40, "many scans")
+
+
 def test_markers_far_from_one_another_are_found_as_at_the_gate(decode):
     """Over the borders of the pieces in which a file is looked at."""
     data = WHOLE["JPEG"]
@@ -243,7 +260,7 @@ def test_a_bad_file_spoils_no_batch():
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
     def sizes(photos):
         def look(data):
-            pixels, code, _ = decode_photo(data)
+            pixels, code, _, _ = decode_photo(data)
             return tf.shape(pixels)[:2], code
 
         specs = tf.TensorSpec((2,), tf.int32), tf.TensorSpec((), tf.string)

@@ -18,7 +18,7 @@ from export import client
 from keras_uncover import Uncoverer
 from keras_uncover.cli import main, predict
 from keras_uncover.faces.identity import Judge
-from keras_uncover.images.decode import ImageError, decode_image
+from keras_uncover.images.decode import ANIMATED, NO_END, ImageError, decode_image
 from keras_uncover.images.provenance import read_mark
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,8 @@ data = tf.constant([open(path, "rb").read() for path in photos["paths"]])
 crops = tf.constant(photos["crops"])
 answers = {"serving_default": signatures["serving_default"](photo_bytes=data)}
 answers["detect"] = signatures["detect"](photo_bytes=data)
-answers["crops"], answers["embed"] = signatures["crops"](crops=crops), signatures["embed"](crops=crops)
+for name in ("crops", "embed"):
+    answers[name], answers[f"no {name}"] = signatures[name](crops=crops), signatures[name](crops=crops[:0])
 def store(value):
     # NumPy would cut zero bytes at the end of a string.
     return value if value.dtype != object else np.array([text.hex() for text in value])
@@ -196,6 +197,18 @@ def test_crops_answer_as_the_network_does(loaded, uncoverer, results):
     assert set(loaded["crops"]) == set(expected)
     for name, value in expected.items():
         np.testing.assert_allclose(loaded["crops"][name], value, atol=1e-4)
+
+
+def test_no_crops_get_no_answers(loaded):
+    for name in ("crops", "embed"):
+        none = {key: value.shape for key, value in loaded[f"no {name}"].items()}
+        assert none == {key: (0, *value.shape[1:]) for key, value in loaded[name].items()}
+
+
+def test_the_saved_model_tells_of_a_missing_end_and_of_other_frames(loaded, photos):
+    warnings = {path.name: words.decode() for path, words in zip(photos, loaded["serving_default"]["warnings"])}
+    assert {name for name, words in warnings.items() if words.endswith(NO_END)} == {"endless.jpg"}
+    assert {name for name, words in warnings.items() if words.endswith(ANIMATED)} == {"animated.png", "animated.webp"}
 
 
 def test_embed_describes_as_the_judge_does(loaded, uncoverer, results):

@@ -25,7 +25,8 @@ from image_files import (
 )
 from PIL import Image
 
-from keras_uncover.images.decode import MAX_SIDE, ImageError, decode_image
+from keras_uncover.images.decode import ANIMATED, MAX_SIDE, NO_END, ImageError, decode_image, decode_with_notes
+from keras_uncover.images.headers import SCANS_MISSING
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,10 +120,40 @@ def test_a_cut_file_is_refused(data):
     assert len(data) > 5000
     decode_image(data)
     places = {*range(0, len(data), 512), *range(40), *range(len(data) - 40, len(data))}
-    for place in sorted(places):
+    lacking_its_end = (len(data) - 2, len(data) - 1) if data[:2] == b"\xff\xd8" else ()
+    for place in sorted(places.difference(lacking_its_end)):
         error = refusal(data[:place])
         assert error.rule and error.received and error.hint
         assert str(error) == f"{error.rule}; received {error.received}. {error.hint}"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}, {"quality": 100}])
+def test_a_jpeg_that_lacks_its_end_marker_alone_is_decoded_with_a_note(options):
+    for picture in (blocks(3, "RGB"), Image.fromarray(noise(40, 56)), Image.fromarray(noise(40, 56, 1)[..., 0])):
+        data = save(picture, "JPEG", **options)
+        for cut in (1, 2):
+            pixels, notes = decode_with_notes(data[:-cut])
+            np.testing.assert_array_equal(pixels, decode_image(data))
+            assert notes == [NO_END]
+        assert decode_with_notes(data)[1] == []
+        assert [refusal(data[:-cut]).rule for cut in (12, 30, len(data) // 3)]
+
+
+def test_a_jpeg_that_ends_before_its_last_scan_is_refused():
+    data = save(Image.fromarray(noise(40, 56)), "JPEG", progressive=True)
+    assert SCANS_MISSING in refusal(data[: data.rindex(b"\xff\xda")]).received
+    assert SCANS_MISSING in refusal(data[: data.rindex(b"\xff\xc4")]).received
+    many = data[:-2] + data[data.rindex(b"\xff\xda") : -2] * 40
+    assert "no end marker and 5" in refusal(many).received or "no end marker and 4" in refusal(many).received
+
+
+def test_an_animated_picture_is_decoded_with_a_note():
+    frames = [blocks(3, "RGB", seed) for seed in range(2)]
+    for container, options in (("PNG", {}), ("WEBP", {"lossless": True})):
+        data = save(frames[0], container, save_all=True, append_images=frames[1:], **options)
+        pixels, notes = decode_with_notes(data)
+        assert notes == [ANIMATED] and pixels.shape == (48, 64, 3)
+        assert decode_with_notes(save(frames[0], container, **options))[1] == []
 
 
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)

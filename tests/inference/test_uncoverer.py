@@ -1,5 +1,6 @@
 """The whole road with the weights that ship, on the bundled examples."""
 
+import io
 import json
 import shutil
 import socket
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from keras_uncover import Uncoverer, WeightsError
 from keras_uncover.cli.predict import ask_all
-from keras_uncover.images.decode import ImageError, decode_image, read_bytes
+from keras_uncover.images.decode import ANIMATED, NO_END, ImageError, decode_image, read_bytes
 from keras_uncover.images.provenance import read_mark
 from keras_uncover.inference.uncoverer import align_faces, open_photo
 from keras_uncover.presets import preset_folder, preset_names
@@ -52,7 +54,7 @@ def test_a_recovered_target_is_nearer_to_the_truth_than_the_photo(uncoverer, res
     ours, copy = [], []
     for number in (1, 2, 3, 4):
         result = results[f"fake_{number}"]
-        _, _, photo = open_photo(EXAMPLES / "truth" / f"{number}_target.jpg")
+        _, _, photo, _ = open_photo(EXAMPLES / "truth" / f"{number}_target.jpg")
         truth, _ = align_faces(photo, uncoverer.finder.find(result.photo)[:1], uncoverer.size)
         mask = result.mask[..., None]
         ours.append((np.abs(result.target - truth[0]) * mask).sum())
@@ -136,9 +138,31 @@ def test_no_face_is_an_answer(uncoverer):
 
 def test_path_bytes_and_array_answer_alike(uncoverer, results):
     data = FAKES[1].read_bytes()
-    by_bytes, by_array = uncoverer(data), uncoverer(decode_image(data))
+    by_bytes, by_array = uncoverer(memoryview(data)), uncoverer(decode_image(data))
+    assert by_bytes.file == "<bytes>"
     assert by_bytes.p_fake == by_array.p_fake == pytest.approx(results["fake_2"].p_fake, abs=1e-6)
     assert by_bytes.sha256 == results["fake_2"].sha256 != by_array.sha256
+
+
+def test_no_crops_get_no_answers(uncoverer, results):
+    one = uncoverer.predict(results["fake_2"].crop[None])
+    none = uncoverer.predict(np.zeros((0, uncoverer.size, uncoverer.size, 3), "float32"))
+    assert {name: value.shape for name, value in none.items()} == {
+        name: (0, *value.shape[1:]) for name, value in one.items()
+    }
+    points, presence = uncoverer.finder.points_in(results["fake_2"].photo, np.zeros((0, 2, 3), "float32"))
+    assert points.shape == (0, 478, 3) and presence.shape == (0,)
+
+
+def test_the_reader_of_an_answer_is_told_of_a_missing_end_and_of_other_frames(uncoverer, results):
+    whole = FAKES[1].read_bytes()
+    result = uncoverer(whole[:-2])
+    assert result.warnings == [*results["fake_2"].warnings, NO_END]
+    assert result.p_fake == pytest.approx(results["fake_2"].p_fake, abs=1e-6)
+    file = io.BytesIO()
+    frame = Image.new("RGB", (64, 48), "grey")
+    frame.save(file, "PNG", save_all=True, append_images=[Image.new("RGB", (64, 48), "white")])
+    assert uncoverer(file.getvalue()).warnings[-1] == ANIMATED
 
 
 def test_a_refused_photo_raises_its_reason(uncoverer):

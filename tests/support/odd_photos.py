@@ -40,6 +40,7 @@ def formats(picture):
         "palette_alpha.png": save(picture.quantize(64), "PNG", transparency=5),
         "cmyk.jpg": save(picture.convert("CMYK"), "JPEG", quality=92),
         "grey.jpg": save(picture.convert("L"), "JPEG", quality=92),
+        "endless.jpg": save(picture, "JPEG", quality=92)[:-2],
         "progressive.jpg": save(picture, "JPEG", quality=92, progressive=True),
         "turned.jpg": save(sideways, "JPEG", quality=95, exif=exif),
         "turned.webp": save(sideways, "WEBP", quality=95, exif=exif),

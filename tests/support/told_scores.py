@@ -29,7 +29,7 @@ class ToldUncoverer:
     def __call__(self, source, max_faces=8):
         assert max_faces == 1
         self.asked.append(source.name)
-        file, digest, photo = open_photo(source)
+        file, digest, photo, _ = open_photo(source)
         score = photo[0, 0, 0] / 100
         if not score:
             return Result(file, digest, [FaceAnswer(None, None, "no_face", None, 0.5, None, None, "told")], photo)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_uncover import backend
+
 
 def wide(dtype):
     return "float64" if getattr(dtype, "name", dtype) == "float32" else dtype
@@ -18,6 +20,7 @@ def wide(dtype):
 def widen():
     """Let layers, variables and ``keras.ops`` work in float64 from here on."""
     keras.config.set_floatx("float64")
+    backend.OWN["floatx"] = "float64"
     parse = keras.DTypePolicy._parse_name
     keras.DTypePolicy._parse_name = lambda self, name: parse(self, wide(name))
     keras.config.set_dtype_policy("float64")

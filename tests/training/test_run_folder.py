@@ -69,6 +69,14 @@ def test_a_used_folder_is_refused(tmp_path):
     assert (folder / "run.json").read_text() == before
 
 
+def test_a_folder_with_files_of_a_runs_names_is_refused(tmp_path):
+    (tmp_path / "history.csv").write_text("of my own")
+    with pytest.raises(RunError, match="holds history.csv, which a run writes"):
+        with open_run(tmp_path, {}, {}):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
+
+
 @pytest.mark.parametrize(
     "settings, data, words",
     [
