@@ -111,7 +111,7 @@ if __name__ == "__main__":
 
 import keras  # noqa: E402
 
-from keras_uncover.fingerprint import fingerprint_data  # noqa: E402
+from keras_uncover.files import fingerprint_data  # noqa: E402
 from keras_uncover.models import config  # noqa: E402
 from keras_uncover.swaps.families import leave_out  # noqa: E402
 from keras_uncover.training import compiling, run_folder, setup  # noqa: E402

@@ -16,7 +16,7 @@ PICTURE_FIELDS = tuple(f"{name}_png_bytes" for name in PICTURES)
 FACE_FIELDS = (
     "found", "verdict", "p_fake", "bbox", "mask_area", "reswap_ssim", "reswap_residual", "warnings",
 )
-PHOTO_FIELDS = ("count", "threshold", "model", "error_rates", "error", "error_code")
+PHOTO_FIELDS = ("count", "faces_found", "faces_unsure", "threshold", "model", "error_rates", "error", "error_code")
 FIELDS = FACE_FIELDS + PHOTO_FIELDS
 # A rule holds no "; received " and a hint no full stop before its last.
 REFUSAL = re.compile(r"(?P<rule>.*?); received (?P<received>.*)\. (?P<hint>[^.]*\.)", re.DOTALL)
@@ -68,21 +68,24 @@ def read_reply(reply, row, file, data):
         ServerError: an output has not the form that it should have.
     """
     try:
-        error, faces = read_row(reply, row)
+        error, faces, found, unsure = read_row(reply, row)
+        result = None if error else Result(file, hashlib.sha256(data).hexdigest(), faces, None, found, unsure)
     except (ImageError, LookupError, TypeError, ValueError) as broken:
         raise unfit(f"values that cannot be read: {broken!r:.200}") from broken
     if error is not None:
         raise error
-    return Result(file, hashlib.sha256(data).hexdigest(), faces)
+    return result
 
 
 def read_row(reply, row):
-    """What a reply says of a photo: the refusal as an ``ImageError`` and None, or None and its faces."""
+    """What a reply says of a photo: an ``ImageError`` or None, its faces, and how many are found and how many unsure."""
     said = {name: plain(reply[name][row]) for name in PHOTO_FIELDS}
     if said["error_code"]:
         found = REFUSAL.fullmatch(said["error"])
-        return ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], ""), None
-    return None, [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
+        error = ImageError(**found.groupdict()) if found else ImageError(said["error"], said["error_code"], "")
+        return error, [], 0, 0
+    faces = [read_face(reply, row, index, said) for index in range(max(1, said["count"]))]
+    return None, faces, said["faces_found"], said["faces_unsure"]
 
 
 def read_face(reply, row, index, said):

@@ -31,7 +31,7 @@ from keras_uncover.ops.mesh import VERTICES
 MAX_FACES = 8
 # Photos that are in memory at the same time, decoded, whatever the batch.
 PARALLEL_PHOTOS = 2
-OF_A_PHOTO = ("threshold", "model", "error_rates", "error_code", "error", "count")
+OF_A_PHOTO = ("threshold", "model", "error_rates", "error_code", "error", "faces_found", "faces_unsure", "count")
 
 
 def compiled(function, *specs):
@@ -134,6 +134,7 @@ class Served:
             "model": tf.fill(count, self.uncoverer.name),
             "error_rates": tf.fill(count, "" if rates is None else json.dumps(rates)),
             "error_code": seen["error_code"], "error": seen["error"],
+            "faces_found": seen["faces_found"], "faces_unsure": seen["faces_unsure"],
         }
 
     def detect(self, photo_bytes):

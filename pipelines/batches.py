@@ -6,7 +6,7 @@ each kind is fixed, so shapes are static.
 
 from keras import ops
 
-from keras_uncover.ops.channels import join_channels
+from keras_uncover.ops.filters import join_channels
 from keras_uncover.swaps import augment as augmentation
 from keras_uncover.swaps import morphs, synthesis
 from keras_uncover.swaps.synthesis import as_is, neutral_outside

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_uncover.fingerprint import fingerprint_data
+from keras_uncover.files import fingerprint_data
 from keras_uncover.refusals import DamagedData, DataError
 from pipelines.bank import is_bank, read_bank, stack_records
 from pipelines.damage import WAY_OUT, damage_named, find_damage

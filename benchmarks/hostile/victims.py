@@ -122,7 +122,7 @@ class Trainer:
 
     def check(self):
         from keras_uncover.presets.weights import WeightsError, load_verified
-        from keras_uncover.training.checkpoints import CheckpointError, list_checkpoints, read_note
+        from keras_uncover.training.saving import CheckpointError, list_checkpoints, read_note
 
         try:
             for path in list_checkpoints(self.out):
@@ -230,8 +230,8 @@ def make_tiny(folder):
     """A preset of the smallest size with new weights, the same at every start."""
     import keras
 
+    from keras_uncover.models.build import build_model
     from keras_uncover.models.config import TINY
-    from keras_uncover.presets import build_model
     from keras_uncover.presets.weights import save_preset
     from keras_uncover.training.setup import run_config
 

@@ -2,19 +2,18 @@
 
 import tensorflow as tf
 
-from export.graph.small import seek_small
+from export.graph.small import look_closer
+from keras_uncover.faces.alignment import align_points
 from keras_uncover.faces.detection import region_of_detection
 from keras_uncover.faces.finder import (
     MAX_CANDIDATES,
-    MIN_PRESENCE,
+    SURE_PRESENCE,
     letterbox_matrices,
     letterboxes,
     place_faces,
     place_points,
     rank_faces,
 )
-from keras_uncover.faces.windows import MIN_SMALL_PRESENCE, SHARES
-from keras_uncover.inference.uncoverer import align_points
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.ops.geometry import cut_crops
 from keras_uncover.ops.mesh import crop_transform
@@ -23,48 +22,47 @@ POINTS = 478
 
 
 def find_faces(photo, detector, mesh):
-    """Find the faces of one photo: ``FaceFinder.find``, but for the mesh network, which sees all candidates at once.
-
-    Parts of the photo are looked at only where the whole shows no face.
+    """Find the faces of one photo as ``FaceFinder.find_all`` does, but the mesh network sees all candidates at once.
 
     Args:
         photo: uint8 ``(height, width, 3)``.
         detector, mesh: the two Keras models.
 
-    Returns: boxes float32 ``(n, 4)`` and points ``(n, 478, 3)``, photo pixels, the largest first; ``n`` is 0 to 16.
+    Returns: boxes float32 ``(n, 4)`` and points ``(n, 478, 3)``, photo pixels, of the faces that the mesh is sure of,
+    the largest first, ``n`` 0 to 32; and how many places it is unsure of, int32.
     """
-    height, width = tf.unstack(tf.shape(photo)[:2])
-    matrices = letterbox_matrices(height, width)
+    size = tf.unstack(tf.shape(photo)[:2])
+    matrices = letterbox_matrices(*size)
     seen = detector(letterboxes(photo, matrices), training=False)
     places, scores = place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
-    boxes, points = confirm(photo, places, scores, mesh)
-    for share in SHARES:
-        boxes, points = tf.cond(
-            tf.shape(boxes)[0] > 0,
-            lambda boxes=boxes, points=points: (boxes, points),
-            lambda share=share: confirm(photo, *seek_small(photo, share, detector), mesh, MIN_SMALL_PRESENCE),
-        )
-    return boxes, points
+    first = read_faces(photo, places, scores, mesh)
+    ranked = rank_faces(size, **first)
+    found = tf.where(is_sure(ranked)[:, None], ranked["boxes"], 0.0)
+    more = read_faces(photo, *look_closer(photo, found, detector), mesh)
+    ranked = rank_faces(size, **{name: tf.concat([first[name], more[name]], 0) for name in first})
+    sure = is_sure(ranked)
+    unsure = tf.reduce_sum(tf.cast((ranked["scores"] > 0) & ~sure, tf.int32))
+    return tf.boolean_mask(ranked["boxes"], sure), tf.boolean_mask(ranked["points"], sure), unsure
 
 
-def confirm(photo, places, scores, mesh, min_presence=MIN_PRESENCE):
-    """The candidates in which the mesh, too, sees a face: ``FaceFinder._confirm``.
+def is_sure(ranked):
+    """Which rows of ``rank_faces`` are faces that get a verdict: ``Face.sure``."""
+    return (ranked["scores"] > 0) & (ranked["presence"] >= SURE_PRESENCE)
+
+
+def read_faces(photo, places, scores, mesh):
+    """What the mesh sees in candidates: ``FaceFinder._read_faces``.
 
     Args:
         places, scores: ``(16, 8, 2)`` in photo pixels, ``(16,)``; a score of 0 means no candidate.
 
-    Returns: as ``find_faces``.
+    Returns: dict of ``points``, ``presence`` and ``scores``, 16 rows each: ranking needs a known number. A row without
+    a presence is no face and puts no other aside.
     """
-    height, width = tf.unstack(tf.shape(photo)[:2])
     rows = tf.where(scores > 0)
-    regions = tf.gather_nd(region_of_detection(places), rows)
-    points, presence = look_at_regions(photo, regions, mesh)
-    # Ranking needs a known number of rows; a row without a presence is no face and puts no other aside.
+    points, presence = look_at_regions(photo, tf.gather_nd(region_of_detection(places), rows), mesh)
     points = tf.scatter_nd(rows, points, [MAX_CANDIDATES, POINTS, 3])
-    presence = tf.scatter_nd(rows, presence, [MAX_CANDIDATES])
-    ranked = rank_faces((height, width), points, presence, scores)
-    sure = (ranked["scores"] > 0) & (ranked["presence"] >= min_presence)
-    return tf.boolean_mask(ranked["boxes"], sure), tf.boolean_mask(ranked["points"], sure)
+    return {"points": points, "presence": tf.scatter_nd(rows, presence, [MAX_CANDIDATES]), "scores": scores}
 
 
 def look_at_regions(photo, regions, mesh):
@@ -87,14 +85,16 @@ def find_and_align(photo, find, size, max_faces):
 
     Args:
         photo: uint8 ``(height, width, 3)``.
-        find: photo to boxes and points, as ``find_faces`` answers.
+        find: photo to boxes, points and the number of unsure places, as ``find_faces`` answers.
         size: pixels of a crop's side.
 
     Returns: dict of ``boxes`` float32 ``(max_faces, 4)``, ``crops`` ``(max_faces, size, size, 3)`` in [0, 1],
     ``points`` ``(max_faces, 478, 3)`` in unit coordinates of the crops, ``sides`` ``(max_faces,)``, photo pixels that a
-    crop spans, and ``count``, int32 scalar: the rows after that many are zero.
+    crop spans, and int32 scalars: ``count``, the rows after that many are zero, ``faces_found``, which may be more, and
+    ``faces_unsure``.
     """
-    boxes, points = find(photo)
+    boxes, points, unsure = find(photo)
+    counts = {"faces_found": tf.shape(boxes)[0], "faces_unsure": unsure}
     boxes, points = boxes[:max_faces], points[:max_faces]
     crops, unit = tf.map_fn(
         lambda face: tuple(part[0] for part in align_points(photo, face[None], size)), points,
@@ -104,14 +104,15 @@ def find_and_align(photo, find, size, max_faces):
     sides = tf.sqrt(places[:, 0, 0] ** 2 + places[:, 1, 0] ** 2)
     rows = {"boxes": boxes, "crops": crops, "points": unit, "sides": sides}
     specs = found_specs(size, max_faces)
-    return {**{name: pad_rows(value, specs[name].shape) for name, value in rows.items()}, "count": tf.shape(boxes)[0]}
+    padded = {name: pad_rows(value, specs[name].shape) for name, value in rows.items()}
+    return {**padded, **counts, "count": tf.shape(boxes)[0]}
 
 
 def found_specs(size, max_faces):
     """``tf.TensorSpec`` of each thing that ``find_and_align`` answers."""
     shapes = {"boxes": (4,), "crops": (size, size, 3), "points": (POINTS, 3), "sides": ()}
     specs = {name: tf.TensorSpec((max_faces, *shape)) for name, shape in shapes.items()}
-    return {**specs, "count": tf.TensorSpec((), tf.int32)}
+    return {**specs, **{name: tf.TensorSpec((), tf.int32) for name in ("count", "faces_found", "faces_unsure")}}
 
 
 def pad_rows(value, shape):

@@ -1,51 +1,13 @@
 """Words for the person at the terminal, on stderr."""
 
-import logging
-import os
-import re
 import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
 
 from keras_uncover.escapes import escape
-from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
+from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts, describe_rates, format_score
 from keras_uncover.process import tell
 from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
-
-START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
-
-
-@contextmanager
-def hushed_start():
-    """Keep TensorFlow's start-up notes off stderr; all else that is written meanwhile follows at the end.
-
-    Its C++ code writes these notes before any log level holds. Where the user sets ``TF_CPP_MIN_LOG_LEVEL`` the log is
-    wanted, and nothing is held back.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Advice on tracing is not for who asks about a photo.
-    flush()
-    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb", buffering=0) as stderr:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            flush()
-            os.dup2(stderr.fileno(), 2)
-            held.seek(0)
-            with suppress(OSError):
-                stderr.write(b"".join(line for line in held if not START_NOTE.match(line)))
-
-
-def flush():
-    """Write out what Python holds of stderr, if it can be written."""
-    with suppress(OSError):
-        sys.stderr.flush()
 
 
 class Console:
@@ -59,7 +21,7 @@ class Console:
     def __init__(self, total, talks):
         self.total, self.talks = total, talks
         self.counts, self.since = total > 1 and sys.stderr.isatty(), None
-        self.told, self.verdicts = set(), Counter()
+        self.told, self.verdicts, self.left_out = set(), Counter(), 0
 
     def say(self, text):
         """Print a line in place of the counter."""
@@ -88,6 +50,8 @@ class Console:
     def tell(self, record):
         """Tell one face's record; each warning once in a run."""
         self.verdicts[record["verdict"]] += 1
+        if not record["face_index"]:  # once a photo
+            self.left_out += record["faces"]["left_out"]
         if not self.talks:
             return
         for line in describe(record):
@@ -103,17 +67,20 @@ class Console:
             counts = sorted(self.verdicts.items())
             faces = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts)
             answered = f"{self.total - refused} of {self.total} photos answered"
-            self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused")
+            left_out = f", {self.left_out} faces left out" if self.left_out else ""
+            self.say(f"{answered}{f' ({faces})' if faces else ''}, {refused} refused{left_out}")
 
 
 def describe(record):
-    """Lines of text for one face's record."""
+    """Lines of text for one face's record; with the first face, how many there are."""
     verdict, index = record["verdict"], record["face_index"]
     place = "" if index is None else f" face {index}"
     score = ""
     if record["p_fake"] is not None:
         score = f" (p_fake {format_score(record['p_fake'], record['threshold'])}, threshold {record['threshold']:g})"
     lines = [f"{record['file']}{place}: {verdict.replace('_', ' ').upper()}, {VERDICT_WORDS[verdict]}{score}"]
+    if not index:
+        lines += [f"  {words}" for words in describe_counts(record["faces"])]
     if record["error_rates"] is not None:
         lines.append(f"  {describe_rates(record['error_rates'])}")
     if verdict in ("fake", "uncertain") and record["mask_area"] is not None:

@@ -61,13 +61,17 @@ def add(commands):
     parser.add_argument("--heatmap", action="store_true", help="also write the whole photo with the mask laid over it")
     parser.add_argument("--json", action="store_true", help="write one JSON object a face and line to stdout")
     parser.add_argument("--csv", metavar="FILE", help="write one row a face to FILE; - is stdout")
-    parser.add_argument("--top-face", action="store_true", help="answer for the largest face only, not for up to 8")
+    parser.add_argument(
+        "--top-face", action="store_true",
+        help="answer for the largest face only, not for up to 8; the count of the others is told"
+    )
     parser.add_argument(
         "--jobs", type=whole(1, 64), default=1, metavar="N",
         help="photos that are worked on at a time, in threads; order and answers stay the same (default: %(default)s)",
     )
     parser.add_argument(
-        "--fail-on", choices=tuple(FAILS_ON), help="end with exit code 10 if a face is fake, or fake or uncertain"
+        "--fail-on", choices=tuple(FAILS_ON),
+        help="end with exit code 10 if a face that is answered is fake, or fake or uncertain"
     )
     add_overwrite(parser)
     add_preset(parser)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_uncover.demo.page import show_face
 from keras_uncover.demo.report import title_face, write_report
-from keras_uncover.inference.answers import VERDICT_WORDS
+from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts
 from keras_uncover.inference.scores import measured_scores
 
 MAX_FACES = 8
@@ -70,8 +70,9 @@ class Answers:
 
 
 def describe(result):
-    """The answer in one line a face, for the part of the page that screen readers read out."""
+    """The answer in one line a face, and how many faces there are, for the part that screen readers read out."""
     lines = [f"{title_face(answer)}, {VERDICT_WORDS[answer.verdict]}" for answer in result.faces]
+    lines += [f"{words[0].upper()}{words[1:]}." for words in describe_counts(result.counts)]
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 

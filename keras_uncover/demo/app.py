@@ -13,7 +13,6 @@ import tempfile
 from html import escape
 from importlib import resources
 
-from keras_uncover.cache import use_cache
 from keras_uncover.demo.answers import MAX_FACES, Answers, describe, link_report
 from keras_uncover.demo.listening import check_address, in_url, without_proxies
 from keras_uncover.demo.page import read_style
@@ -23,6 +22,7 @@ from keras_uncover.demo.visitors import ClosedRoutes, hide_uploads, make_blocks
 from keras_uncover.images.decode import ImageError
 from keras_uncover.inference.answers import to_records
 from keras_uncover.inference.wording import LIMITS
+from keras_uncover.process import use_cache
 
 MAX_MEGABYTES = 20
 WAITING = 32  # questions in the queue; later ones are refused until it is shorter

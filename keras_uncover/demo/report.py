@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from html import escape
 
 from keras_uncover.demo.page import read_style
-from keras_uncover.inference.answers import to_records
+from keras_uncover.inference.answers import describe_counts, to_records
 
 STYLE = """
 body { margin: 24px auto; max-width: 1200px; padding: 0 16px; background: #fff; color: #1a1a1a;
@@ -31,8 +31,11 @@ def write_report(result, sections, weights_sha256, name=None, made=None):
     name = str(result.file if name is None else name)
     rows = {
         "photo": name, "SHA-256 of the photo": result.sha256, "model": result.model,
-        "SHA-256 of the model's weights": weights_sha256, "answered": made, "faces": len(real_faces(result)),
+        "SHA-256 of the model's weights": weights_sha256, "answered": made,
+        "faces found": result.found, "faces answered": result.answered,
     }
+    if counts := describe_counts(result.counts):
+        rows["about the faces"] = "; ".join(counts)
     table = "".join(f"<tr><th>{escape(key)}</th><td>{escape(str(value))}</td></tr>" for key, value in rows.items())
     faces = "".join(
         f"<h2>{escape(title_face(answer))}</h2>{section}"
@@ -46,11 +49,6 @@ def write_report(result, sections, weights_sha256, name=None, made=None):
         f"<table>{table}</table>{faces}<h2>As data</h2>"
         f"<pre>{escape(json.dumps(records, indent=1, ensure_ascii=False, allow_nan=False))}</pre></body></html>"
     )
-
-
-def real_faces(result):
-    """The answers that are for a face."""
-    return [answer for answer in result.faces if answer.face_index is not None]
 
 
 def title_face(answer):

@@ -13,34 +13,43 @@ from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
 KEY_POINTS = 6
 MIN_SCORE = 0.5
 SAME_FACE_IOU = 0.3
+SAME_FACE_COVER = 0.5
 ROI_SCALE = 1.5
 # Outer corners of the eyes in the mesh: on the left of the picture, on the right.
 EYE_LEFT, EYE_RIGHT = 33, 263
 
 
-def anchor_centres():
-    """Centres of the detector's anchors, numpy float32 ``(896, 2)`` in unit coordinates of its input, x first."""
+def anchor_centres(size=DETECTOR_SIZE):
+    """Centres of the detector's anchors in unit coordinates of its input, x first.
+
+    Args:
+        size: pixels of the input's side, a multiple of 16.
+
+    Returns: numpy float32 ``(n, 2)``; ``n`` is 896 for 128 pixels.
+    """
     grids = []
-    for cells, repeats in ((16, FINE_ANCHORS), (8, COARSE_ANCHORS)):
+    for cells, repeats in ((size // 8, FINE_ANCHORS), (size // 16, COARSE_ANCHORS)):
         axis = (np.arange(cells, dtype="float32") + 0.5) / cells
         ys, xs = np.meshgrid(axis, axis, indexing="ij")
         grids.append(np.repeat(np.stack([xs, ys], axis=-1).reshape(-1, 2), repeats, axis=0))
     return np.concatenate(grids)
 
 
-def decode(regressors, logits):
+def decode(regressors, logits, size=DETECTOR_SIZE):
     """Read the detector's answers.
 
     Args:
-        regressors, logits: ``(batch, 896, 16)`` and ``(batch, 896)``, outputs of ``build_face_detector``.
+        regressors, logits: ``(batch, n, 16)`` and ``(batch, n)``, outputs of ``build_face_detector``.
+        size: pixels of the input's side, which give the number of anchors ``n``: 896 for 128 pixels.
 
     Returns:
-        corners: float32 ``(batch, 896, 8, 2)`` in unit coordinates of the input: the box's two corners (least, then
+        corners: float32 ``(batch, n, 8, 2)`` in unit coordinates of the input: the box's two corners (least, then
             greatest x and y), then the six key points.
-        scores: float32 ``(batch, 896)`` in ``[0, 1]``.
+        scores: float32 ``(batch, n)`` in ``[0, 1]``.
     """
-    pairs = ops.reshape(ops.cast(regressors, "float32"), (-1, logits.shape[-1], 2 + KEY_POINTS, 2)) / DETECTOR_SIZE
-    centres = ops.convert_to_tensor(anchor_centres())[None, :, None, :]
+    anchors = anchor_centres(size)
+    pairs = ops.reshape(ops.cast(regressors, "float32"), (-1, len(anchors), 2 + KEY_POINTS, 2)) / size
+    centres = ops.convert_to_tensor(anchors)[None, :, None, :]
     middle, half = pairs[:, :, 0:1] + centres, pairs[:, :, 1:2] / 2
     places = ops.concatenate([middle - half, middle + half, pairs[:, :, 2:] + centres], axis=2)
     return places, ops.sigmoid(ops.clip(ops.cast(logits, "float32"), -100.0, 100.0))

@@ -10,7 +10,7 @@ from keras import ops
 from keras_uncover.backend import own_settings
 from keras_uncover.faces import detection
 from keras_uncover.faces.canvas import Compiled, lay_on_canvas
-from keras_uncover.faces.windows import MIN_SMALL_PRESENCE, WINDOWS, fill_up, pick_small, small_windows
+from keras_uncover.faces.small_faces import VIEWS, make_view, needs_closer_look, seek_small
 from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
 from keras_uncover.models.face_detector import build_face_detector
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
@@ -24,6 +24,8 @@ POINTS = 478  # of a mesh
 # Looked at with the mesh in one photo.
 MAX_CANDIDATES = 16
 MIN_PRESENCE = 0.5
+# A face that is judged. What has less, walls, grass and cloth among it, comes after every face and gets no verdict.
+SURE_PRESENCE = 0.9
 SAME_MESH_IOU = 0.5
 SAME_MESH_COVER = 0.5
 # The detector misses a face that fills the picture: it is also shown the photo smaller, with a black margin.
@@ -45,6 +47,11 @@ class Face:
     score: float
     points: np.ndarray
     presence: float
+
+    @property
+    def sure(self):
+        """Whether the mesh network is sure enough of a face for a verdict."""
+        return self.presence >= SURE_PRESENCE
 
 
 def letterbox_matrices(height, width):
@@ -97,7 +104,7 @@ def place_points(points, matrices):
 
 
 def rank_faces(size, points, presence, scores):
-    """Decide which candidates are faces and put the largest first.
+    """Decide which candidates are faces and put first those that the mesh is sure of, the largest of them first.
 
     Args:
         size: height and width of the photo.
@@ -112,14 +119,20 @@ def rank_faces(size, points, presence, scores):
     valid = (presence >= MIN_PRESENCE) & (detection.box_area(boxes) > 0)
     scores = ops.where(valid, scores, 0.0)
     rows = {"boxes": boxes, "points": points, "presence": presence, "scores": scores}
-    # The better detection drops the worse one, whichever is larger: a part of a face may pass for a small face.
-    rows = _take_rows(rows, ops.argsort(-scores))
+    # The surer, then the better detection drops the worse one, whichever is larger: a part of a face may pass for a
+    # small face, and so may a wall behind it for a large one.
+    rows = _take_rows(rows, ops.argsort(-scores - _as_sure(presence)))
     pairs = rows["boxes"][:, None], rows["boxes"][None]
     near = (detection.box_overlap(*pairs) > SAME_MESH_IOU) | (detection.box_cover(*pairs) > SAME_MESH_COVER)
     keep = detection.drop_repeats(near, rows["scores"] > 0)
     rows["scores"] = ops.where(keep, rows["scores"], 0.0)
-    rows = _take_rows(rows, ops.argsort(ops.where(keep, -detection.box_area(rows["boxes"]), 1.0)))
+    share = detection.box_area(rows["boxes"]) / ops.prod(edge)
+    rows = _take_rows(rows, ops.argsort(ops.where(keep, -share - 2.0 * _as_sure(rows["presence"]), 1.0)))
     return {**rows, "boxes": ops.reshape(rows["boxes"], (-1, 4))}
+
+
+def _as_sure(presence):
+    return ops.cast(presence >= SURE_PRESENCE, "float32")
 
 
 def _take_rows(rows, order):
@@ -161,10 +174,10 @@ class FaceFinder:
         self.detector, self.mesh = build_face_detector(), build_face_mesh()
         for model in (self.detector, self.mesh):
             load_weights(model, os.path.join(presets, model.name))
-        # Few programs, compiled for each size of canvas, the last only where a second look is taken.
+        # Few programs, compiled for each size of canvas, those of a larger view for its one size.
         self._seek = Compiled(self._seek_faces, self.detector)
         self._read = Compiled(self._read_points, self.mesh)
-        self._seek_closer = Compiled(self._seek_in_windows, self.detector)
+        self._seek_small = {size: Compiled(self._in_view(size), self.detector) for size in VIEWS}
 
     @own_settings(exact=True)
     def find(self, photo, max_faces=8, small=False):
@@ -173,10 +186,10 @@ class FaceFinder:
         Args:
             photo: numpy uint8 ``(height, width, 3)``, RGB.
             max_faces: the most faces to answer, 1 to 16.
-            small: where a view of the whole photo shows no face, look at parts of it, too: then faces down to a
-                twentieth of its longer side are found. Not for the portraits of a data set, whose faces are large.
+            small: as for ``find_all``.
 
-        Returns: list of ``Face``, the largest first; empty if there is none.
+        Returns: list of ``Face``, those that the mesh is sure of first, of them the largest first; empty if there is
+        none.
 
         Raises:
             ValueError: the photo or ``max_faces`` is something else.
@@ -184,30 +197,49 @@ class FaceFinder:
         claim_process()
         if not 1 <= max_faces <= MAX_CANDIDATES:
             raise ValueError(f"max_faces must be 1 to {MAX_CANDIDATES}. Received: {max_faces}.")
+        return self.find_all(photo, small)[:max_faces]
+
+    def find_all(self, photo, small=False):
+        """Find the faces in a photo, however many, at most 32.
+
+        Args:
+            photo: numpy uint8 ``(height, width, 3)``, RGB.
+            small: look a second time, at a larger view of the photo: then faces down to a twentieth of its longer side
+                are found. Not for the portraits of a data set, whose faces are large.
+
+        Returns: as ``find``.
+
+        Raises:
+            ValueError: the photo is something else.
+        """
         canvas, size = lay_on_canvas(photo)
-        places, scores = self._seek.run(canvas, ops.convert_to_numpy(letterbox_matrices(*size)))
-        faces = self._confirm(canvas, size, places[scores > 0], scores[scores > 0], MIN_PRESENCE)
-        for windows in small_windows(*size) if small else ():
-            faces = faces or self._confirm(canvas, size, *self._look_closer(canvas, windows), MIN_SMALL_PRESENCE)
-        return faces[:max_faces]
+        rows = self._read_faces(canvas, *self._seek.run(canvas, ops.convert_to_numpy(letterbox_matrices(*size))))
+        faces = _as_faces(size, rows)
+        if not small or not needs_closer_look(max(size)):
+            return faces
+        more = self._read_faces(canvas, *self._look_closer(photo, faces))
+        if not len(more["scores"]):
+            return faces
+        return _as_faces(size, {name: np.concatenate([rows[name], more[name]]) for name in rows})
 
-    def _confirm(self, canvas, size, places, scores, min_presence):
-        """The candidates in which the mesh, too, sees a face, as a list of ``Face``, the largest first."""
-        if not len(scores):
-            return []
-        regions = ops.convert_to_numpy(detection.region_of_detection(places))
+    def _read_faces(self, canvas, places, scores):
+        """What the mesh sees in candidates, as NumPy arrays: ``points``, ``presence`` and ``scores``."""
+        places, scores = places[scores > 0], scores[scores > 0]
         # One region at a time: a batch of a new length would be compiled anew.
+        regions = ops.convert_to_numpy(detection.region_of_detection(places)) if len(scores) else ()
         each = [self._read.run(canvas, region[None]) for region in regions]
+        each.append((np.zeros((0, 478, 3), "float32"), np.zeros(0, "float32")))
         points, presence = (np.concatenate(parts) for parts in zip(*each))
-        faces = _as_faces(rank_faces(size, points, presence, scores))
-        return [face for face in faces if face.presence >= min_presence]
+        return {"points": points, "presence": presence, "scores": scores}
 
-    def _look_closer(self, canvas, windows):
-        """Candidates in windows of the photo; see ``pick_small``."""
-        full = fill_up(windows)
-        seen = [self._seek_closer.run(canvas, full[k : k + WINDOWS]) for k in range(0, len(full), WINDOWS)]
-        regressors, logits = (np.concatenate(parts)[: len(windows)] for parts in zip(*seen))
-        return pick_small(regressors, logits, windows)
+    def _look_closer(self, photo, faces):
+        """Candidates in the larger view of a photo, beside the faces that are sure."""
+        photo = np.asarray(photo)
+        view, side = make_view(photo)
+        found = np.zeros((1, MAX_CANDIDATES, 4), "float32")
+        boxes = [face.box for face in faces if face.sure]
+        found[0, : len(boxes)] = np.reshape(boxes, (-1, 4))
+        return self._seek_small[view.shape[1]].run(view, np.float32([[side, max(photo.shape[:2])]]), found)
 
     @own_settings(exact=True)
     def points_in(self, photo, matrices):
@@ -228,16 +260,19 @@ class FaceFinder:
         seen = self.detector(letterboxes(photo[0], matrices))
         return place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)
 
-    def _seek_in_windows(self, photo, windows):
-        seen = self.detector(cut_crops(photo[0], windows, DETECTOR_SIZE, border="zero"))
-        return seen["regressors"], seen["logits"]
+    def _in_view(self, size):
+        return lambda view, sides, found: seek_small(view, size, sides[0, 0], sides[0, 1], found[0], self.detector)
 
     def _read_points(self, photo, matrices):
         answer = self.mesh(cut_crops(photo[0], matrices, MESH_SIZE, border="zero"))
         return place_points(answer["points"], matrices), answer["presence"]
 
 
-def _as_faces(ranked):
+def _as_faces(size, rows):
+    """The candidates in which the mesh, too, sees a face, as a list of ``Face``, in the order of ``rank_faces``."""
+    if not len(rows["scores"]):
+        return []
+    ranked = rank_faces(size, rows["points"], rows["presence"], rows["scores"])
     ranked = {name: ops.convert_to_numpy(value) for name, value in ranked.items()}
     rows = zip(*(ranked[name] for name in ("boxes", "scores", "points", "presence")))
     return [

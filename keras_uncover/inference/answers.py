@@ -23,7 +23,8 @@ CSV_HEADER = (
     "error_rates_split", "error_rates_n_people", "error_rates_false_alarm", "error_rates_false_alarm_n",
     "error_rates_miss", "error_rates_miss_n", "mask_area", "reswap_ssim", "reswap_residual", "outputs_target",
     "outputs_donor", "outputs_mask", "outputs_reswap", "outputs_figure", "outputs_heatmap", "model", "warnings",
-    "seconds", "error_rule", "error_received", "error_hint",
+    "seconds", "error_rule", "error_received", "error_hint", "faces_found", "faces_answered", "faces_left_out",
+    "faces_unsure",
 )
 
 
@@ -88,6 +89,8 @@ class Result:
         sha256: hash of the photo's bytes, hexadecimal.
         faces: list of ``FaceAnswer``, at least one: a photo without a face has one with the verdict ``no_face``.
         photo: uint8 ``(height, width, 3)``, RGB, turned upright.
+        found: number of faces that were found; None for as many as are answered. More than that are left out.
+        unsure: number of other places that may be a face, of which the mesh network is not sure enough for a verdict.
 
     The other fields are those of the first face.
     """
@@ -96,10 +99,27 @@ class Result:
     sha256: str
     faces: list
     photo: object = field(default=None, repr=False)
+    found: int | None = None
+    unsure: int = 0
 
     def __post_init__(self):
         if not self.faces:
             raise ValueError('faces must hold an answer; received none. Give one with the verdict "no_face".')
+        if self.found is None:
+            self.found = self.answered
+        if self.found < self.answered:
+            raise ValueError(f"found must be {self.answered} or more, as many as are answered; received {self.found}.")
+
+    @property
+    def answered(self):
+        """The number of faces that have a verdict."""
+        return sum(answer.verdict != "no_face" for answer in self.faces)
+
+    @property
+    def counts(self):
+        """How many faces were found, answered and left out, and how many places are unsure, as a dict."""
+        left_out = self.found - self.answered
+        return {"found": self.found, "answered": self.answered, "left_out": left_out, "unsure": self.unsure}
 
     @property
     def main(self):
@@ -180,6 +200,28 @@ def describe_rates(rates):
     return text
 
 
+def describe_counts(counts):
+    """How many faces of a photo were found and answered, as sentences; none where its only face is answered.
+
+    Args:
+        counts: as in ``Result.counts``.
+
+    Returns: list of str.
+    """
+    found, answered, left_out, unsure = (counts[key] for key in ("found", "answered", "left_out", "unsure"))
+    told = []
+    if left_out:
+        others = "1 is left out and may be a fake" if left_out == 1 else f"{left_out} are left out and may be fakes"
+        largest = "the largest is answered" if answered == 1 else f"the {answered} largest are answered"
+        told.append(f"{found} faces were found; {largest}, {others}")
+    elif found > 1:
+        told.append(f"{found} faces were found; all are answered")
+    if unsure:
+        places = "1 place looks" if unsure == 1 else f"{unsure} places look"
+        told.append(f"{places} a little like a face, too little for a verdict")
+    return told
+
+
 def finite(value, digits=None):
     """A plain float, or None where there is no number (JSON knows neither NaN nor infinity)."""
     if value is None or not math.isfinite(value):
@@ -208,6 +250,7 @@ def face_record(result, answer, paths):
     return {
         "file": str(result.file),
         "sha256": result.sha256,
+        "faces": result.counts,
         "face_index": None if answer.face_index is None else int(answer.face_index),
         "bbox": None if bbox is None else [finite(value, 2) for value in bbox],
         "verdict": answer.verdict,
@@ -239,7 +282,7 @@ def csv_row(record):
     """Flatten a record of either kind to the columns of ``CSV_HEADER``; what does not apply is an empty string."""
     flat = dict(record)
     flat.update(zip(("bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1"), record.get("bbox") or ()))
-    for group in ("reswap", "outputs", "error"):
+    for group in ("faces", "reswap", "outputs", "error"):
         flat.update({f"{group}_{key}": value for key, value in (record.get(group) or {}).items()})
     for key, value in (record.get("error_rates") or {}).items():
         rate = isinstance(value, dict)

@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.backend import own_settings
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.identity import SAME_PERSON, distance
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference.likeness_text import ROLES
-from keras_uncover.inference.uncoverer import align_faces
-from keras_uncover.ops.mesh import uv_map
+from keras_uncover.ops.texture import uv_map
 from keras_uncover.swaps.synthesis import neutral_outside
 
 
@@ -67,8 +67,8 @@ class Matcher:
             ImageError: the photo is refused, or has no face.
         """
         photo = decode_image(read_bytes(path))
-        faces = self.finder.find(photo, small=True)[:1]
-        if not faces:
+        faces = self.finder.find(photo, max_faces=1, small=True)
+        if not faces or not faces[0].sure:
             raise ImageError("A reference photo shows a face", f'"{path}", in which none was found', "Take another.")
         crops, points = align_faces(photo, faces, self.size)
         _, hull = uv_map(ops.convert_to_tensor(points[0]), self.size)

@@ -8,15 +8,16 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.backend import own_settings
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.images.decode import decode_with_notes, read_bytes
 from keras_uncover.inference.answers import FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
 from keras_uncover.inference.wording import SWAPS_ONLY
-from keras_uncover.ops.geometry import cut_crops, invert_transform, transform_points
+from keras_uncover.models.build import build_from_folder
 from keras_uncover.ops.mesh import crop_transform
-from keras_uncover.presets import build_from_folder, preset_folder
+from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
 from keras_uncover.process import claim_process
 
@@ -125,7 +126,8 @@ class Uncoverer:
             source: path, encoded bytes (bytes, bytearray or memoryview), or uint8 RGB array ``(height, width, 3)``.
             max_faces: how many faces at most, the largest first.
 
-        Returns: ``Result``, one answer a face; a photo without a face has one with the verdict ``no_face``.
+        Returns: ``Result``, one answer a face, and how many were found; a photo without a face has one answer with the
+        verdict ``no_face``. A place that the mesh network is not sure of is counted and gets no verdict.
 
         Raises:
             ImageError: the photo is refused.
@@ -134,16 +136,14 @@ class Uncoverer:
         claim_process()
         started = time.perf_counter()
         file, digest, photo, notes = open_photo(source)
-        faces = self.finder.find(photo, max_faces=max_faces, small=True)
-        if not faces:
-            answers = [self.answer_nothing()]
-        else:
-            answers = self.answer_faces(photo, faces)
+        found = self.finder.find_all(photo, small=True)
+        faces = [face for face in found if face.sure]
+        answers = self.answer_faces(photo, faces[:max_faces]) if faces else [self.answer_nothing()]
         seconds = (time.perf_counter() - started) / len(answers)
         for answer in answers:
             answer.seconds = seconds
             answer.warnings.extend(notes)
-        return Result(file, digest, answers, photo)
+        return Result(file, digest, answers, photo, len(faces), len(found) - len(faces))
 
     def answer_nothing(self):
         """The answer for a photo without a face."""
@@ -207,36 +207,3 @@ def open_photo(source):
     data = read_bytes(source)
     name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
     return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)
-
-
-def align_faces(photo, faces, size):
-    """Crops of a photo's faces and their mesh points.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``.
-        faces: list of ``Face``, at least one.
-        size: pixels of a crop's side.
-
-    Returns: crops float32 ``(n, size, size, 3)`` in [0, 1]; points float32 ``(n, 478, 3)`` in unit coordinates of
-    their crops, z in the same unit. NumPy arrays.
-    """
-    points = np.stack([face.points for face in faces]).astype("float32")
-    crops, unit = zip(*(align_points(photo, points[k : k + 1], size) for k in range(len(faces))))
-    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(ops.concatenate(unit))
-
-
-def align_points(photo, points, size):
-    """The crop of one face and its mesh points, in keras.ops; a SavedModel aligns by it, too.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``.
-        points: float32 ``(1, 478, 3)``, photo pixels.
-        size: pixels of the crop's side.
-
-    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it.
-    """
-    matrices = crop_transform(points)
-    flat = transform_points(invert_transform(matrices), points[..., :2])
-    side = ops.sqrt(matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)
-    unit = ops.concatenate([flat, points[..., 2:] / side[:, None, None]], axis=-1)
-    return cut_crops(photo, matrices, size), unit

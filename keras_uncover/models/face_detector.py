@@ -5,45 +5,18 @@ Source: V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection 
 """
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from keras_uncover.backend import own_settings
+from keras_uncover.models.layers import AddShortcut
 
 SIZE = 128
-ANCHORS = 896
 
 # (channels, stride) of the blocks after the stem, and the number of anchors at each cell of the two grids that the
 # heads look at.
 FINE_BLOCKS = ((24, 1), (28, 1), (32, 2), (36, 1), (42, 1), (48, 2), (56, 1), (64, 1), (72, 1), (80, 1), (88, 1))
 COARSE_BLOCKS = ((96, 2), (96, 1), (96, 1), (96, 1), (96, 1))
 FINE_ANCHORS, COARSE_ANCHORS = 2, 6
-
-
-@keras.saving.register_keras_serializable("keras_uncover")
-class AddShortcut(layers.Layer):
-    """Add a shortcut to the first channels of a wider branch; the other channels pass through.
-
-    Input: ``[shortcut, branch]``, ``(batch, h, w, c)`` and ``(batch, h, w, at least c)``; output like the branch.
-
-    Published as padding the shortcut with zeros. That padding is left out for two compilers' sake: on a CPU, TensorFlow
-    2.21 crashes where oneDNN fuses it with a convolution, and XLA in jax 0.10 gives wrong numbers where it meets a
-    max pooling.
-    """
-
-    def build(self, input_shape):
-        shortcut, branch = (shape[-1] for shape in input_shape)
-        if shortcut > branch:
-            raise ValueError(f"The branch must be as wide as the shortcut; received {branch} and {shortcut} channels.")
-
-    def call(self, inputs):
-        shortcut, branch = inputs
-        width = shortcut.shape[-1]
-        if width == branch.shape[-1]:
-            return shortcut + branch
-        return ops.concatenate([shortcut + branch[..., :width], branch[..., width:]], axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape[1]
 
 
 def _block(x, channels, stride, name):
@@ -65,17 +38,18 @@ def _head(x, anchors, values, name):
 def build_face_detector():
     """Build the detector, with random weights.
 
-    Input: float32 ``(batch, 128, 128, 3)`` in ``[0, 1]``.
+    Input: float32 ``(batch, size, size, 3)`` in ``[0, 1]``. It was trained on a size of 128. In a larger one, a
+    multiple of 16, it finds the faces that take up as many pixels as those it was trained on.
 
-    Outputs, a dict:
-        regressors: float32 ``(batch, 896, 16)``, pixels of the input relative to the anchor's centre: x and y of the
+    Outputs, a dict, ``n`` anchors, 896 for 128 pixels:
+        regressors: float32 ``(batch, n, 16)``, pixels of the input relative to the anchor's centre: x and y of the
             box's centre, its width and height, then x and y of six key points (the eye on the left of the picture,
             the eye on the right, nose tip, mouth, the two ears).
-        logits: float32 ``(batch, 896)``; a sigmoid makes it the score of a face.
+        logits: float32 ``(batch, n)``; a sigmoid makes it the score of a face.
 
-    Anchors run over the 16 x 16 grid (two a cell), then over the 8 x 8 grid (six a cell).
+    Anchors run over the grid of cells of 8 pixels (two a cell), then over that of 16 pixels (six a cell).
     """
-    image = keras.Input((SIZE, SIZE, 3), name="image")
+    image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(2.0, -1.0, name="to_signed")(image)
     x = layers.Conv2D(24, 5, 2, padding="same", name="stem_conv")(x)
     x = layers.ReLU(name="stem_relu")(x)
@@ -86,6 +60,6 @@ def build_face_detector():
         x = _block(x, channels, stride, f"coarse_{index}")
     logits = [_head(fine, FINE_ANCHORS, 1, "fine_logits"), _head(x, COARSE_ANCHORS, 1, "coarse_logits")]
     boxes = [_head(fine, FINE_ANCHORS, 16, "fine_regressors"), _head(x, COARSE_ANCHORS, 16, "coarse_regressors")]
-    logits = layers.Reshape((ANCHORS,), name="logits")(layers.Concatenate(axis=1, name="logits_rows")(logits))
+    logits = layers.Reshape((-1,), name="logits")(layers.Concatenate(axis=1, name="logits_rows")(logits))
     regressors = layers.Concatenate(axis=1, name="regressors")(boxes)
     return keras.Model(image, {"regressors": regressors, "logits": logits}, name="face_detector")

@@ -109,8 +109,8 @@ class FeatureLoss(keras.losses.Loss, abc.ABC):
             TypeError: always; ``Model.save`` of a model that was compiled with it ends so. Runs save weights alone.
         """
         raise TypeError(
-            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's weights, "
-            "and compile anew after loading."
+            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's "
+            "weights, and compile anew after loading."
         )
 
 
@@ -167,7 +167,7 @@ class PerceptualLoss(FeatureLoss):
 
 @own_settings()
 def load_face_losses(identity=None, perceptual=None, identity_weight=1.0, every=FACES_EVERY):
-    """Pairs of weight and loss for ``losses.reconstructor_losses``.
+    """Pairs of weight and loss for ``losses.task_losses``.
 
     Args:
         identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.

@@ -9,9 +9,8 @@ import os
 import sys
 
 from keras_uncover.backend import check_backend, settle
-from keras_uncover.cache import use_cache
 from keras_uncover.escapes import Parser, escape
-from keras_uncover.process import ended_by_term, open_closed_streams, tell
+from keras_uncover.process import ended_by_term, open_closed_streams, tell, use_cache
 from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination

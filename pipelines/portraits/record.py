@@ -4,11 +4,13 @@ import functools
 
 import tensorflow as tf
 
+from keras_uncover.faces.alignment import place_in_crop
 from keras_uncover.images.decode import decode_image
 from keras_uncover.ops.geometry import cut_crops
-from keras_uncover.ops.mesh import VERTICES, unwrap_texture
+from keras_uncover.ops.mesh import VERTICES
+from keras_uncover.ops.texture import unwrap_texture
 from pipelines.build.buckets import read_picture
-from pipelines.build.crops import compile_rasteriser, place_in_crop, to_integers
+from pipelines.build.crops import compile_rasteriser, to_integers
 
 FINER = 2  # The texture is unwrapped from a crop rendered so many times finer, or it would be blurred twice.
 
@@ -20,15 +22,15 @@ def compile_renderer(size):
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((VERTICES, 3), tf.float32)])
     def render(photo, points):
-        matrix, unit = place_in_crop(points)
+        matrix, unit = place_in_crop(points[None])
         fine = cut_crops(photo, matrix, FINER * size)
-        uv, hull = rasterise(unit)
+        uv, hull = rasterise(unit[0])
         return {
             "crop": cut_crops(photo, matrix, size)[0],
-            "texture": unwrap_texture(fine, unit[None, :, :2] * (FINER * size), size)[0],
+            "texture": unwrap_texture(fine, unit[..., :2] * (FINER * size), size)[0],
             "uv": uv,
             "hull": hull,
-            "points": unit,
+            "points": unit[0],
             "crop_to_photo": matrix[0],
         }
 

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from keras_uncover.faces.alignment import place_in_crop
 from keras_uncover.ops.geometry import cut_crops
 from keras_uncover.ops.mesh import VERTICES
 from keras_uncover.swaps.synthesis import neutral_outside
-from pipelines.build.crops import compile_rasteriser, place_in_crop, to_integers
+from pipelines.build.crops import compile_rasteriser, to_integers
 
 # Levels of 255 throughout. Measured on swaps saved as PNG and as JPEG of quality 50 to 92, with noise of 5 levels and
 # at half resolution: what was not swapped differs by 0 to 3 levels after smoothing, what was swapped by more than 4.
@@ -17,7 +18,6 @@ MIN_DIFFERENCE = 4.0
 TIMES_NOISE = 4.0
 MAX_NOISE = 4.0
 MIN_SHARE = 0.05  # of the hull; less is no swap of a face
-
 
 PHOTO = tf.TensorSpec((None, None, 3), tf.uint8)
 POINTS = tf.TensorSpec((VERTICES, 3), tf.float32)  # of the mesh, in photo pixels
@@ -30,8 +30,8 @@ def compile_fake_renderer(size):
 
     @tf.function(input_signature=[PHOTO, POINTS, PHOTO])
     def render(fake, points, target):
-        matrix, unit = place_in_crop(points)
-        _, hull = rasterise(unit)
+        matrix, unit = place_in_crop(points[None])
+        _, hull = rasterise(unit[0])
         scale = tf.cast(tf.shape(target)[1::-1], tf.float32) / tf.cast(tf.shape(fake)[1::-1], tf.float32)
         return {
             "input": cut_crops(fake, matrix, size)[0],
@@ -50,8 +50,8 @@ def compile_donor_renderer(size):
 
     @tf.function(input_signature=[PHOTO, POINTS])
     def render(donor, points):
-        matrix, unit = place_in_crop(points)
-        _, hull = rasterise(unit)
+        matrix, unit = place_in_crop(points[None])
+        _, hull = rasterise(unit[0])
         return {"donor": neutral_outside(cut_crops(donor, matrix, size)[0], hull), "donor_hull": hull}
 
     return render

@@ -16,7 +16,8 @@ from keras_uncover.inference.answers import CSV_HEADER
 from keras_uncover.presets.weights import WeightsError
 
 KEYS = (
-    "file sha256 face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings seconds"
+    "file sha256 faces face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings "
+    "seconds"
 ).split()
 
 
@@ -109,6 +110,7 @@ def test_csv_has_a_fixed_header_and_a_row_a_face(capsys):
     table = [dict(zip(header, row)) for row in rows]
     assert [row["file"] for row in table] == ["a,1.png", "a,1.png", "none.png", "gone.png"]
     assert [row["face_index"] for row in table] == ["0", "1", "", ""]
+    assert [row["faces_found"] for row in table] == ["2", "2", "0", ""]
     assert table[0]["reswap_ssim"] == "0.9" and table[3]["error_rule"] and not table[0]["error_rule"]
 
 

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
-from keras_uncover.cli.console import Console, describe, describe_seconds, hushed_start
+from keras_uncover.cli.console import Console, describe
 from keras_uncover.inference.answers import FaceAnswer, Result, to_records
+from keras_uncover.process import hushed_start
+from keras_uncover.terminal import describe_seconds
 
 NOTE = b"I0000 00:00:1795411198.797172    8222 port.cc:153] custom operations are on.\n"
 HEADER = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -40,6 +42,18 @@ def test_no_face_in_words():
     assert describe(to_records(Result("a.jpg", "ab", [answer]))[0]) == [
         "a.jpg: NO FACE, no face found, so nothing was judged"
     ]
+
+
+def test_the_faces_of_a_photo_are_counted_with_its_first(capsys):
+    answers = [FaceAnswer(k, (0, 0, 1, 1), "genuine", 0.1, 0.5, 0.25, None, "tiny") for k in range(2)]
+    first, second = to_records(Result("a.jpg", "ab", answers, found=3))
+    words = "  3 faces were found; the 2 largest are answered, 1 is left out and may be a fake"
+    assert describe(first)[1] == words and words not in describe(second)
+    console = Console(2, talks=True)
+    for told in (first, second, first, second):
+        console.tell(told)
+    console.finish(0)
+    assert capsys.readouterr().err.endswith("2 of 2 photos answered (4 genuine), 0 refused, 2 faces left out\n")
 
 
 def test_a_warning_is_told_once_a_run(capsys):

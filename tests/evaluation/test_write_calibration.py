@@ -9,9 +9,9 @@ import pytest
 
 import evaluate_keras
 from keras_uncover.evaluation import calibration
-from keras_uncover.inference.calibration import describe_calibration, write_calibration
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration
+from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.models.config import TINY
-from keras_uncover.presets import build_from_folder, build_model
 from keras_uncover.presets.weights import WeightsError, load_verified, read_manifest, save_preset
 from keras_uncover.training.setup import run_config
 

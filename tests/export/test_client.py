@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 METADATA = {"model_spec": {"version": "7"}, "metadata": {"signature_def": {"signature_def": {
     "faces": {"outputs": dict.fromkeys(FIELDS + PICTURE_FIELDS, {})}}}}}
 NOBODY = {
-    "count": [0], "threshold": [0.5], "model": ["told"], "error_rates": [""], "error": [""], "error_code": [""],
+    "count": [0], "faces_found": [0], "faces_unsure": [1], "threshold": [0.5], "model": ["told"], "error_rates": [""],
+    "error": [""], "error_code": [""],
     "found": [[False]], "verdict": [["no_face"]], "p_fake": [[-1.0]], "bbox": [[[0, 0, 0, 0]]], "mask_area": [[-1.0]],
     "reswap_ssim": [[-1.0]], "reswap_residual": [[-1.0]], "warnings": [["a caution\nanother"]],
 }
@@ -109,6 +110,7 @@ def test_bytes_go_out_as_they_are_and_the_record_is_complete(rest, photo, capsys
     assert base64.b64decode(body["inputs"]["photo_bytes"][0]["b64"]) == WHOLE["JPEG"]
     (record,) = records
     assert record["verdict"] == "no_face" and record["p_fake"] is None and record["reswap"] is None
+    assert record["faces"] == {"found": 0, "answered": 0, "left_out": 0, "unsure": 1}
     assert record["warnings"] == ["a caution", "another"] and record["model"] == "told"
 
 

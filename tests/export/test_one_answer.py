@@ -57,6 +57,10 @@ def photos(tmp_path_factory):
     pair.paste(other, (picture.width, 0))
     pair.save(folder / "two.png")
     Image.new("RGB", (300, 200), (90, 120, 150)).save(folder / "nobody.png")
+    scene = Image.new("RGB", (1000, 700), (90, 100, 110))
+    scene.paste(Image.open(EXAMPLES[4]).convert("RGB"), (20, 60))
+    scene.paste(picture.resize((160, 160), Image.Resampling.LANCZOS), (760, 420))
+    scene.save(folder / "small_fake.png")
     for name, data in {**turns(picture), **formats(picture)}.items():
         (folder / name).write_bytes(data)
     (folder / "cut.jpg").write_bytes(EXAMPLES[0].read_bytes()[:20_000])
@@ -137,6 +141,7 @@ def test_every_photo_is_answered_or_refused_as_meant(results):
     refused = {name for name, result in results.items() if isinstance(result, ImageError)}
     assert refused == {"cut.jpg", "text.jpg"}
     assert results["nobody.png"].verdict == "no_face" and len(results["two.png"].faces) == 2
+    assert [face.verdict for face in results["small_fake.png"].faces] == ["genuine", "fake"]
     verdicts = {result.verdict for name, result in results.items() if name.startswith(("fake", "genuine"))}
     assert "genuine" in verdicts and verdicts & {"fake", "uncertain"}, "both kinds of answer must be compared"
     upright = results["turn_1.png"]
@@ -156,6 +161,7 @@ def test_the_saved_model_answers_as_python_does(loaded, photos, results):
         assert answer["verdict"].decode() == result.verdict and answer["found"] == (result.verdict != "no_face")
         assert answer["model"] == b"small" and answer["threshold"] == result.threshold
         assert answer["warnings"].decode().split("\n") == result.warnings
+        assert answer["faces_found"] == result.found and answer["faces_unsure"] == result.unsure
         if result.verdict == "no_face":
             continue
         assert answer["p_fake"] == pytest.approx(result.p_fake, abs=1e-4), path.name
@@ -187,7 +193,7 @@ def test_detect_says_the_same_score_and_box(loaded):
     full, quick = loaded["serving_default"], loaded["detect"]
     for name in ("p_fake", "bbox"):
         np.testing.assert_allclose(quick[name], full[name], atol=1e-4)
-    for name in ("found", "error", "error_code", "model", "threshold"):
+    for name in ("found", "faces_found", "faces_unsure", "error", "error_code", "model", "threshold"):
         np.testing.assert_array_equal(quick[name], full[name])
     assert not any(name.endswith("_png_bytes") for name in quick)
 
@@ -228,7 +234,7 @@ def test_the_client_says_what_the_command_line_says(door, server, photos, uncove
     expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     client_code, records, err = run_client(capsys, photos, *door_options(server, door))
     assert client_code == code == 3, err
-    assert len(records) == len(expected) == len(photos) + 1
+    assert len(records) == len(expected) == len(photos) + 2
     for ours, theirs in zip(records, expected):
         same_record(ours, theirs)
 

@@ -10,7 +10,7 @@ from portrait_files import portrait
 
 from keras_uncover.faces import detection
 from keras_uncover.faces.finder import FaceFinder, find_faces, letterbox_matrices, letterboxes, place_faces, rank_faces
-from keras_uncover.faces.windows import MIN_SMALL_PRESENCE, fill_up, pick_small, small_windows, windows_of
+from keras_uncover.faces.small_faces import make_view, needs_closer_look, seek_small, shrink
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def test_anchor_centres():
     assert centres.shape == (896, 2)
     assert np.allclose(centres[[0, 1]], 0.5 / 16) and np.allclose(centres[2], [1.5 / 16, 0.5 / 16])
     assert np.allclose(centres[512:518], 0.5 / 8) and np.allclose(centres[895], 7.5 / 8)
+    assert len(detection.anchor_centres(320)) == 40 * 40 * 2 + 20 * 20 * 6
 
 
 def test_decode_by_hand():
@@ -115,6 +116,16 @@ def test_rank_faces_drops_repeats_and_puts_the_largest_first():
     assert np.allclose(ranked["scores"], [0.8, 0.9, 0, 0, 0]) and np.allclose(ranked["points"][0], points[2])
     # The photo is 60 high, and the box of row 2 is cut off there.
     assert np.allclose(ranked["boxes"][0, :2], 41, atol=0.5) and ranked["boxes"][0, 3] == 60
+
+
+def test_what_the_mesh_is_unsure_of_comes_after_every_face_however_large():
+    cloud = np.random.default_rng(0).random((1, 478, 3)).astype("float32")
+    wall, man, chair = (cloud * side + shift for shift, side in ((0, 90), (120, 40), (125, 60)))
+    points, presence = np.concatenate([wall, man, chair]), np.array([0.89, 0.95, 0.7], "float32")
+    scores = np.array([0.99, 0.6, 0.9], "float32")
+    ranked = {name: np.asarray(value) for name, value in rank_faces((300, 300), points, presence, scores).items()}
+    # The chair stands in the man's place, with the better score: it is dropped, not he.
+    assert np.allclose(ranked["presence"], [0.95, 0.89, 0.7]) and np.allclose(ranked["scores"], [0.6, 0.99, 0])
 
 
 def test_rows_without_a_face_are_finite():
@@ -228,41 +239,71 @@ def test_refused(finder):
 # Small faces
 
 
-def test_windows_cover_the_photo_and_overlap_by_half():
-    large, small = small_windows(600, 1000)
-    for windows, side in ((large, 500), (small, 250)):
-        low = windows[:, :, 2]
-        assert (windows[:, 0, 0] == side).all() and (low >= 0).all()
-        assert low[:, 0].max() + side == 1000 and low[:, 1].max() + side == 600
-        for axis in (0, 1):
-            assert np.diff(np.unique(low[:, axis])).max() <= side / 2 + 1e-3
-    assert len(large) == 3 * 2 and len(small) == 7 * 4
+def test_a_photo_is_shrunk_to_means_of_its_blocks():
+    photo = np.random.default_rng(0).integers(0, 256, (9, 13, 3)).astype("uint8")
+    for factor in (1, 2, 4):
+        whole = photo[: 9 // factor * factor, : 13 // factor * factor].astype("float64")
+        blocks = whole.reshape(9 // factor, factor, 13 // factor, factor, 3).mean((1, 3))
+        assert np.allclose(shrink(photo, factor) / 16, blocks)
+    # Of larger blocks, 16 pixels stand for all.
+    assert np.allclose(shrink(photo[:8, :8], 8)[0, 0], photo[1:8:2, 1:8:2].sum((0, 1)))
+    assert shrink(photo, 3).shape == (3, 4, 3) and shrink(photo, 20).size == 0
 
 
-def test_windows_are_filled_up_to_whole_batches():
-    windows = windows_of(250.0, 600, 1000)
-    full = fill_up(windows[:13])
-    assert len(full) == 16 and (full[:13] == windows[:13]).all() and (full[13:] == windows[12]).all()
-    assert len(fill_up(windows[:8])) == 8
+@pytest.mark.parametrize("shape, size, factor", [
+    ((257, 100), 320, 2), ((640, 640), 320, 2), ((300, 641), 640, 2), ((1280, 960), 640, 2), ((1200, 1281), 640, 3),
+])
+def test_the_larger_view_holds_the_photo(shape, size, factor):
+    view, side = make_view(np.full((*shape, 3), 255, "uint8"))
+    assert view.shape == (1, size, size, 3) and side == size * factor
+    height, width = (length // factor for length in shape)
+    assert np.allclose(view[0, :height, :width], 1) and np.isclose(view.sum(), 3 * height * width)
 
 
-def test_a_window_longer_than_an_edge_is_laid_around_its_middle():
-    windows = windows_of(500.0, 300, 1000)
-    assert (windows[:, 1, 2] == -100).all() and len(windows) == 3
+def test_a_photo_whose_first_view_shows_every_face_that_may_be_judged_is_not_looked_at_again():
+    assert not needs_closer_look(256) and needs_closer_look(257)
 
 
-def test_candidates_of_several_windows_become_one_face():
-    windows = np.array([[[100, 0, 0], [0, 100, 0]], [[100, 0, 50], [0, 100, 0]]], "float32")
-    regressors, logits = np.zeros((2, 896, 16), "float32"), np.full((2, 896), -9.0, "float32")
-    # One box of 20 photo pixels around (70, 50), as the two windows see it, from the anchors next to it.
-    for window, anchor, centre in ((0, 2 * (8 * 16 + 11), 0.70), (1, 2 * (8 * 16 + 3), 0.20)):
-        at = detection.anchor_centres()[anchor]
-        regressors[window, anchor, :4] = [128 * (centre - at[0]), 128 * (0.5 - at[1]), 25.6, 25.6]
-        logits[window, anchor] = 2.0
-    places, scores = pick_small(regressors, logits, windows)
-    assert len(scores) == 1
-    assert np.allclose(places[0, :2], [[60, 40], [80, 60]], atol=1e-3)
-    assert not len(pick_small(regressors, np.full((2, 896), -9.0), windows)[1])
+def test_candidates_in_the_larger_view_stand_aside_for_faces_that_were_found():
+    size, side, anchors = 320, 640.0, detection.anchor_centres(320)
+    answers = {"regressors": np.zeros((1, len(anchors), 16), "float32"),
+               "logits": np.full((1, len(anchors)), -9.0, "float32")}
+    # Boxes of 32 photo pixels around (100, 50) and (400, 300).
+    for centre in ((100, 50), (400, 300)):
+        anchor = np.abs(anchors - np.array(centre) / side).sum(-1).argmin()
+        offset = size * (np.array(centre) / side - anchors[anchor])
+        answers["regressors"][0, anchor, :4] = [*offset, 16, 16]
+        answers["logits"][0, anchor] = 2.0
+    view = np.zeros((1, size, size, 3), "float32")
+    found = np.zeros((2, 4), "float32")
+    places, scores = map(np.asarray, seek_small(view, size, side, side, found, lambda _: answers))
+    assert (scores > 0).sum() == 2
+    assert {tuple(map(round, low)) for low in places[:2, 0].tolist()} == {(84, 34), (384, 284)}
+    # Of a photo of 150 pixels the first view shows faces of 32. Below a score of 0.65 there is no small face.
+    assert not np.asarray(seek_small(view, size, side, 150.0, found, lambda _: answers)[1]).any()
+    low = {**answers, "logits": answers["logits"] - 1.5}
+    assert not np.asarray(seek_small(view, size, side, side, found, lambda _: low)[1]).any()
+    found[0] = [300, 200, 500, 420]
+    places, scores = map(np.asarray, seek_small(view, size, side, side, found, lambda _: answers))
+    assert (scores > 0).sum() == 1 and np.allclose(places[0, :2], [[84, 34], [116, 66]], atol=1e-2)
+
+
+def test_the_detector_finds_in_a_larger_view_what_it_finds_in_its_own(finder):
+    image = np.asarray(Image.fromarray(portrait(1)).resize((128, 128), Image.BICUBIC), "float32") / 255
+    large = np.zeros((1, 320, 320, 3), "float32")
+    large[0, 64:192, 160:288] = image
+    small = finder.detector.predict_on_batch(image[None])
+    places, scores = map(np.asarray, detection.decode(small["regressors"], small["logits"]))
+    answer = finder.detector.predict_on_batch(large)
+    more, surer = map(np.asarray, detection.decode(answer["regressors"], answer["logits"], 320))
+    box, same = 128 * places[0, scores[0].argmax(), :2], 320 * more[0, surer[0].argmax(), :2]
+    assert surer.max() > 0.8 and np.abs(box + [160, 64] - same).max() < 6
+
+
+def scene(width, height):
+    """A picture in which nobody is."""
+    blocks = np.random.default_rng(1).normal(110, 25, (height // 16 + 1, width // 16 + 1, 3))
+    return np.clip(blocks.repeat(16, 0).repeat(16, 1), 0, 255).astype("uint8")[:height, :width]
 
 
 @pytest.mark.parametrize("share", [0.08, 0.05])
@@ -270,12 +311,24 @@ def test_a_small_face_is_found_where_the_whole_view_shows_none(finder, share):
     face = portrait(0)
     width = np.ptp(finder.find(face)[0].points[:, 0])
     side = round(share * 1000 * len(face) / width)
-    rng = np.random.default_rng(1)
-    photo = np.clip(rng.normal(110, 25, (45, 63, 3)).repeat(16, 0).repeat(16, 1), 0, 255).astype("uint8")[:700, :1000]
+    photo = scene(1000, 700)
     assert finder.find(photo, small=True) == []
     photo[420 : 420 + side, 610 : 610 + side] = portrait(0, (side, side))
     assert finder.find(photo) == [], "it takes the second look"
     (found,) = finder.find(photo, small=True)
     expected = finder.find(face)[0].points * side / len(face) + [610, 420, 0]
     assert np.linalg.norm(found.points[:, :2].mean(0) - expected[:, :2].mean(0)) < 0.2 * eyes(expected)
-    assert found.presence >= MIN_SMALL_PRESENCE
+    assert found.sure
+
+
+def test_small_faces_are_found_beside_a_large_one_and_it_stays_as_it_was(finder):
+    photo = scene(1000, 700)
+    photo[100:500, 80:480] = portrait(1, (400, 400))
+    (alone,) = finder.find(photo, small=True)
+    for x in (560, 700, 840):
+        photo[420:530, x : x + 110] = portrait(0, (110, 110))
+    assert len(finder.find(photo)) == 1, "it takes the second look"
+    large, *small = finder.find_all(photo, small=True)
+    assert np.allclose(large.points, alone.points, atol=0.5)
+    assert sorted(round((face.box[0] + face.box[2]) / 2, -1) // 140 for face in small) == [4, 5, 6]
+    assert len(finder.find(photo, max_faces=2, small=True)) == 2

@@ -12,6 +12,7 @@ from keras_uncover.inference.answers import (
     Result,
     csv_row,
     decide,
+    describe_counts,
     describe_rates,
     error_record,
     format_score,
@@ -19,7 +20,8 @@ from keras_uncover.inference.answers import (
 )
 
 KEYS = (
-    "file sha256 face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings seconds"
+    "file sha256 faces face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings "
+    "seconds"
 ).split()
 
 
@@ -111,6 +113,7 @@ def test_a_record_is_plain_data_with_fixed_keys():
     assert json.loads(json.dumps(fake, allow_nan=False)) == {
         "file": "a.jpg",
         "sha256": "ab",
+        "faces": {"found": 1, "answered": 1, "left_out": 0, "unsure": 0},
         "face_index": 1,
         "bbox": [1.26, 2.0, 30.5, 40.0],
         "verdict": "fake",
@@ -167,6 +170,32 @@ def test_csv_rows_have_the_columns_of_the_header():
     assert zero[CSV_HEADER.index("face_index")] == 0 and zero[CSV_HEADER.index("p_fake")] == 0.0
     none = dict(zip(CSV_HEADER, csv_row(to_records(Result("a", "b", [no_face_answer()]))[0]), strict=True))
     assert none["bbox_x0"] == none["p_fake"] == none["error_rule"] == "" and none["verdict"] == "no_face"
+
+
+def test_the_faces_of_a_photo_are_counted_in_every_record_and_row():
+    result = Result("a", "b", [fake_answer(face_index=0), fake_answer()], found=9, unsure=2)
+    for record in to_records(result):
+        assert record["faces"] == {"found": 9, "answered": 2, "left_out": 7, "unsure": 2}
+        row = dict(zip(CSV_HEADER, csv_row(record), strict=True))
+        assert [row[f"faces_{name}"] for name in ("found", "answered", "left_out", "unsure")] == [9, 2, 7, 2]
+    nobody = Result("a", "b", [no_face_answer()])
+    assert nobody.counts == {"found": 0, "answered": 0, "left_out": 0, "unsure": 0}
+    with pytest.raises(ValueError, match="found must be 2 or more, as many as are answered; received 1"):
+        Result("a", "b", [fake_answer(), fake_answer()], found=1)
+
+
+@pytest.mark.parametrize("found, answered, unsure, told", [
+    (0, 0, 0, []),
+    (1, 1, 0, []),
+    (2, 2, 0, ["2 faces were found; all are answered"]),
+    (2, 1, 0, ["2 faces were found; the largest is answered, 1 is left out and may be a fake"]),
+    (11, 8, 0, ["11 faces were found; the 8 largest are answered, 3 are left out and may be fakes"]),
+    (0, 0, 1, ["1 place looks a little like a face, too little for a verdict"]),
+    (1, 1, 2, ["2 places look a little like a face, too little for a verdict"]),
+])
+def test_the_count_of_faces_in_words(found, answered, unsure, told):
+    counts = {"found": found, "answered": answered, "left_out": found - answered, "unsure": unsure}
+    assert describe_counts(counts) == told
 
 
 def test_error_rates_stand_in_record_row_and_words():

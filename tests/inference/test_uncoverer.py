@@ -1,5 +1,7 @@
 """The whole road with the weights that ship, on the bundled examples."""
 
+import csv
+import dataclasses
 import io
 import json
 import shutil
@@ -13,10 +15,12 @@ import pytest
 from PIL import Image
 
 from keras_uncover import Uncoverer, WeightsError
+from keras_uncover.cli import main, predict
 from keras_uncover.cli.predict import ask_all
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.images.decode import ANIMATED, NO_END, ImageError, decode_image, read_bytes
 from keras_uncover.images.provenance import read_mark
-from keras_uncover.inference.uncoverer import align_faces, open_photo
+from keras_uncover.inference.uncoverer import open_photo
 from keras_uncover.presets import preset_folder, preset_names
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +28,8 @@ EXAMPLES = ROOT / "examples"
 FAKES = [EXAMPLES / f"fake_{number}.jpg" for number in (1, 2, 3, 4)]
 GENUINE = [EXAMPLES / f"genuine_{number}.jpg" for number in (1, 2)]
 KEYS = (
-    "file sha256 face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings seconds"
+    "file sha256 faces face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings "
+    "seconds"
 ).split()
 
 
@@ -134,6 +139,52 @@ def test_no_face_is_an_answer(uncoverer):
     result = uncoverer(np.full((200, 300, 3), 127, "uint8"))
     assert result.verdict == "no_face" and len(result.faces) == 1
     assert result.p_fake is None and result.bbox is None and result.donor is None
+
+
+@pytest.fixture(scope="module")
+def small_fake(tmp_path_factory):
+    """A photo of a large genuine face, and of a fake so small that a view of the whole photo does not show it."""
+    with Image.open(GENUINE[0]) as genuine, Image.open(FAKES[0]) as fake:
+        scene = Image.new("RGB", (1000, 700), (90, 100, 110))
+        scene.paste(genuine.convert("RGB"), (20, 60))
+        scene.paste(fake.convert("RGB").resize((160, 160), Image.Resampling.LANCZOS), (760, 420))
+    path = tmp_path_factory.mktemp("small") / "small_fake.png"
+    scene.save(path)
+    return path
+
+
+def test_a_small_fake_beside_a_large_genuine_face_is_answered(uncoverer, small_fake):
+    result = uncoverer(small_fake)
+    assert [face.verdict for face in result.faces] == ["genuine", "fake"] and result.faces[1].bbox[0] > 760
+    assert result.counts == {"found": 2, "answered": 2, "left_out": 0, "unsure": 0}
+
+
+@pytest.mark.parametrize("options, code, answered, words", [
+    ([], 10, 2, "2 faces were found; all are answered"),
+    (["--top-face"], 0, 1, "2 faces were found; the largest is answered, 1 is left out and may be a fake"),
+])
+def test_fail_on_sees_it(options, code, answered, words, uncoverer, small_fake, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "load_uncoverer", lambda preset, threshold: uncoverer)
+    command = ["predict", str(small_fake), "--fail-on", "fake", *options]
+    assert main.main(command) == code and words in capsys.readouterr().err
+    assert main.main([*command, "--json", "--csv", str(tmp_path / "a.csv")]) == code
+    for line in capsys.readouterr().out.splitlines():
+        assert json.loads(line)["faces"] == {"found": 2, "answered": answered, "left_out": 2 - answered, "unsure": 0}
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == answered
+    assert {(row["faces_found"], row["faces_answered"]) for row in rows} == {("2", str(answered))}
+
+
+def test_what_the_mesh_is_unsure_of_gets_no_verdict(uncoverer, monkeypatch):
+    photo = decode_image(read_bytes(GENUINE[0]))
+    (face,) = uncoverer.finder.find_all(photo)
+    wall = dataclasses.replace(face, presence=0.89)
+    monkeypatch.setattr(uncoverer.finder, "find_all", lambda photo, small: [face, wall])
+    assert uncoverer(photo).counts == {"found": 1, "answered": 1, "left_out": 0, "unsure": 1}
+    monkeypatch.setattr(uncoverer.finder, "find_all", lambda photo, small: [wall])
+    result = uncoverer(photo)
+    assert result.verdict == "no_face" and result.counts == {"found": 0, "answered": 0, "left_out": 0, "unsure": 1}
 
 
 def test_path_bytes_and_array_answer_alike(uncoverer, results):

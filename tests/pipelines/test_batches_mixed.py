@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from loaded_batches import load_batches
 
+from keras_uncover.models.build import TASKS
 from keras_uncover.swaps import synthesis
 from keras_uncover.training import losses
 from pipelines import load as loading
@@ -154,7 +155,7 @@ def test_a_folder_that_is_too_small_is_named(in_memory):
 def test_an_unknown_mask_does_not_move_the_mask_loss(in_memory):
     options = dict(swap_pairs="pairs", mix=1.0, augment=False, training=False)
     (_, truth, weight), = take(load_batches("portraits", "train", 8, **options))
-    loss, guess = losses.reconstructor_losses()["mask"], np.full_like(truth["mask"], 0.3)
+    loss, guess = losses.task_losses(TASKS["reconstruct"])["mask"], np.full_like(truth["mask"], 0.3)
     other = np.where(weight["mask"][:, None, None, None] > 0, guess, 0.9)
     values = [float(loss(truth["mask"], answer, sample_weight=weight["mask"])) for answer in (guess, other)]
     assert (weight["mask"] == 0).sum() == 3 and values[0] == values[1]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from keras_uncover.cli import main
+from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.models.config import TINY
-from keras_uncover.presets import KINDS, build_from_folder, build_model, preset_folder, shipped_configs, weights
+from keras_uncover.presets import KINDS, preset_folder, shipped_configs, weights
 from keras_uncover.presets.arrays import MOST_BYTES, ArraysError, check_arrays
 from keras_uncover.presets.schema import check_arch, check_config
 from keras_uncover.presets.weights import (

@@ -27,7 +27,7 @@ import train_keras  # noqa: E402
 from keras_uncover.models import config  # noqa: E402
 from keras_uncover.training import setup  # noqa: E402
 from keras_uncover.training import strategy as strategies
-from keras_uncover.training.averages import pair_averages  # noqa: E402
+from keras_uncover.training.saving import pair_averages  # noqa: E402
 
 STEPS, PER_EPOCH, RUN = 12, 4, 6000  # the first steps of a run of the usual length
 

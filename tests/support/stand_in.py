@@ -30,8 +30,9 @@ class ByBrightness:
         data = read_bytes(photo)
         pixels = decode_image(data)
         faces = 2 if pixels.shape[1] == 2 * pixels.shape[0] else 1
-        faces = [self.face(pixels, index) for index in range(min(faces, max_faces))]
-        return Result(photo, hashlib.sha256(data).hexdigest(), faces, pixels)
+        answers = [self.face(pixels, index) for index in range(min(faces, max_faces))]
+        found = 0 if answers[0].verdict == "no_face" else faces
+        return Result(photo, hashlib.sha256(data).hexdigest(), answers, pixels, found)
 
     def face(self, pixels, index):
         p_fake = float(pixels.mean() / 255)
