@@ -1,7 +1,8 @@
-"""A packed bank: the records of shards as one ``.npz`` file that NumPy alone can read. This module writes and reads it.
+"""Pack shards as one ``.npz`` file that NumPy alone can read.
 
     python -m pipelines.bank SHARDS bank.npz [--split train validation]
 
+Such a file is called a bank. This module reads it, too, without TensorFlow.
 ``with np.load("bank.npz") as bank: bank["crop"]``: an array for each key of the records, stacked, and ``split``. Texts
 are fixed-width Unicode; nothing is pickled.
 """
