@@ -49,7 +49,7 @@ def parse_arguments(arguments=None):
     material_options.check_options(parser, options)
     folder = Path(options.figures or "")
     figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
-    check_or_exit(parser, figures, options.overwrite)
+    check_or_exit(parser, [*figures, *material_options.material_outputs(options)], options.overwrite)
     check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options
 
