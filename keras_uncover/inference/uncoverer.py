@@ -16,6 +16,7 @@ from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
 from keras_uncover.inference.wording import SWAPS_ONLY
 from keras_uncover.models.build import build_from_folder
+from keras_uncover.models.config import view_of
 from keras_uncover.ops.mesh import crop_transform
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
@@ -61,7 +62,7 @@ class Uncoverer:
         self.choose_threshold(threshold)
         self.weights_sha256 = weights_sha256
         self.name = config["name"]
-        self.size = model.inputs[0].shape[1]
+        self.size, self.view = model.inputs[0].shape[1], view_of(config["arch"])
         self.finder = FaceFinder()
         self.reswap = build_reswap(self.size)
 
@@ -151,9 +152,10 @@ class Uncoverer:
 
     def answer_faces(self, photo, faces):
         """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
-        crops, points = align_faces(photo, faces, self.size)
+        crops, points = align_faces(photo, faces, self.size, self.view)
         answers = [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
-        places = ops.convert_to_numpy(crop_transform(np.stack([face.points for face in faces]).astype("float32")))
+        found = np.stack([face.points for face in faces]).astype("float32")
+        places = ops.convert_to_numpy(crop_transform(found, self.view))
         for answer, place, face in zip(answers, places, faces):
             answer.place, answer.points = place, face.points
             side = float(np.hypot(*place[:, 0]))
