@@ -268,7 +268,7 @@ def test_altered_weights_end_with_their_own_exit_code(tmp_path):
 def test_a_preset_that_answers_nothing_is_refused():
     with pytest.raises(WeightsError, match="answered by a classifier or a reconstructor.*face_mesh"):
         Uncoverer.from_preset("face_mesh")
-    with pytest.raises(WeightsError, match="A preset is one of classifier, small"):
+    with pytest.raises(WeightsError, match="A preset is one of classifier, detector, small"):
         Uncoverer.from_preset("no_such")
 
 
