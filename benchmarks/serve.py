@@ -46,16 +46,16 @@ def open_saved_model(served):
 
 def open_server(served, door):
     """The stand-in server, warm-up included, and a client in this process."""
-    from export.servers import GrpcDoor, RestDoor
+    from export.servers import GrpcServer, RestServer
     from export.signatures import NONE
 
     server = subprocess.Popen([sys.executable, str(ROOT / "tests" / "support" / "model_server.py"), str(served)],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     said = json.loads(server.stdout.readline())
     if door == "grpc":
-        client = GrpcDoor(f"127.0.0.1:{said['grpc']}", "keras_uncover", 600, 2**28)
+        client = GrpcServer(f"127.0.0.1:{said['grpc']}", "keras_uncover", 600, 2**28)
     else:
-        client = RestDoor(f"http://127.0.0.1:{said['rest']}", "keras_uncover", 600)
+        client = RestServer(f"http://127.0.0.1:{said['rest']}", "keras_uncover", 600)
     fields = tuple(NONE)
     return lambda photos: client.predict("serving_default", photos, fields), server
 

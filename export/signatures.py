@@ -19,7 +19,8 @@ import json
 import keras
 import tensorflow as tf
 
-from export.graph.answers import NONE, add_note, answer_rows, warn_of_small, when_any
+from export.fields import CROPS, FACES, NONE, PHOTO_FIELDS, PHOTOS
+from export.graph.answers import add_note, answer_rows, warn_of_small, when_any
 from export.graph.decode import decode_photo
 from export.graph.faces import POINTS, find_and_align, find_faces, find_in_crops, found_specs
 from keras_uncover.faces.chips import cut_chips
@@ -31,7 +32,6 @@ from keras_uncover.ops.mesh import VERTICES
 MAX_FACES = 8
 # Photos that are in memory at the same time, decoded, whatever the batch.
 PARALLEL_PHOTOS = 2
-OF_A_PHOTO = ("threshold", "model", "error_rates", "error_code", "error", "faces_found", "faces_unsure", "count")
 
 
 def compiled(function, *specs):
@@ -52,8 +52,8 @@ class Served:
         self.networks = (model, finder.detector, finder.mesh, self.judge.network)
         self.verdict = keras.Model(model.input, model.output["p_fake"])
         size = self.uncoverer.size
-        self.photos = tf.TensorSpec((None,), tf.string, name="photo_bytes")
-        self.crops = tf.TensorSpec((None, size, size, 3), tf.float32, name="crops")
+        self.photos = tf.TensorSpec((None,), tf.string, name=PHOTOS)
+        self.crops = tf.TensorSpec((None, size, size, 3), tf.float32, name=CROPS)
         # Functions of their own, so that each is traced once for several signatures.
         self.decode = compiled(decode_photo, tf.TensorSpec((), tf.string))
         self.find = compiled(
@@ -74,7 +74,7 @@ class Served:
     def signatures(self):
         """``{name: concrete function}``."""
         bodies = {
-            "serving_default": (self.answer_main, self.photos), "faces": (self.answer_faces, self.photos),
+            "serving_default": (self.answer_main, self.photos), FACES: (self.answer_faces, self.photos),
             "detect": (self.detect, self.photos), "crops": (self.answer_crops, self.crops),
             "embed": (self.embed, self.crops),
         }
@@ -84,7 +84,7 @@ class Served:
         """The main face of each photo: every field ``(n, ...)``."""
         answer = self.answer_photos(photo_bytes, max_faces=1)
         del answer["count"]
-        return {name: value if name in OF_A_PHOTO else value[:, 0] for name, value in answer.items()}
+        return {name: value if name in PHOTO_FIELDS else value[:, 0] for name, value in answer.items()}
 
     def answer_faces(self, photo_bytes):
         """Up to 8 faces a photo: fields of a face ``(n, 8, ...)``, of a photo ``(n,)``."""
@@ -126,7 +126,7 @@ class Served:
         )
 
     def say_photo(self, seen):
-        """What is said of a photo as a whole, ``(n,)`` each: ``OF_A_PHOTO`` without ``count``."""
+        """What is said of a photo as a whole, ``(n,)`` each: ``PHOTO_FIELDS`` without ``count``."""
         count = tf.shape(seen["count"])
         rates = self.uncoverer.error_rates
         return {

@@ -167,11 +167,11 @@ def answer_photos(uncoverer, photos, arguments):
     """Answer every photo and write what was asked for; returns the exit code."""
     from keras_uncover.cli.console import Console
     from keras_uncover.inference import outputs
-    from keras_uncover.inference.answers import error_record, to_records
+    from keras_uncover.inference.records import RecordWriter, error_record, to_records
 
     console = Console(len(photos), talks=not arguments.json and arguments.csv is None)
     stems = {} if arguments.out is None else outputs.name_outputs(photos, arguments.out)
-    writer, refused = outputs.RecordWriter(arguments.json, arguments.csv), 0
+    writer, refused = RecordWriter(arguments.json, arguments.csv), 0
     options = {"max_faces": 1} if arguments.top_face else {}
     try:
         console.count(0)

@@ -17,8 +17,7 @@ from keras_uncover.evaluation.material import MaterialError
 from keras_uncover.faces.identity import distance
 from keras_uncover.files import hash_file
 from keras_uncover.images.decode import ImageError
-from keras_uncover.inference.likeness import Matcher
-from keras_uncover.inference.likeness_text import ROLES
+from keras_uncover.inference.likeness import ROLES, Matcher
 
 NO_FACE = "no face was found"
 # Corners of the eyes in the mesh: on the left of the picture, on the right.

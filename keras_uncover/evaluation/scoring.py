@@ -153,8 +153,8 @@ def score_reswap(uncoverer, batch):
             continue
         pictures = {key: outputs[key][k] for key in ("mask", "target", "donor")}
         answer = FaceAnswer(
-            face_index=0, bbox=None, verdict="fake", p_fake=float(rows["p_fake"][k]), threshold=0.5, mask_area=None,
-            reswap=None, model=uncoverer.name, crop=crop, **pictures,
+            face_index=0, verdict="fake", p_fake=float(rows["p_fake"][k]), threshold=0.5, model=uncoverer.name,
+            crop=crop, **pictures,
         )
         uncoverer.swap_again(answer, points[0] / uncoverer.size)
         residual[k] = np.nan if answer.reswap is None else answer.reswap["residual"]

@@ -147,7 +147,7 @@ class Uncoverer:
 
     def answer_nothing(self):
         """The answer for a photo without a face."""
-        return FaceAnswer(None, None, "no_face", None, self.threshold, None, None, self.name, list(self.warnings))
+        return FaceAnswer.no_face(self.threshold, self.name, list(self.warnings))
 
     def answer_faces(self, photo, faces):
         """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
@@ -167,8 +167,8 @@ class Uncoverer:
         p_fake = float(outputs["p_fake"])
         verdict = decide(p_fake, self.threshold, self.band)
         answer = FaceAnswer(
-            index, face.box, verdict, p_fake, self.threshold, None, None, self.name, list(self.warnings), crop=crop,
-            error_rates=self.error_rates,
+            face_index=index, bbox=face.box, verdict=verdict, p_fake=p_fake, threshold=self.threshold,
+            model=self.name, warnings=list(self.warnings), crop=crop, error_rates=self.error_rates,
         )
         if "mask" in outputs:
             answer.mask, answer.target = outputs["mask"], outputs["target"]

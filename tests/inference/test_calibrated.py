@@ -12,8 +12,9 @@ from keras import ops
 
 from keras_uncover.evaluation import calibration
 from keras_uncover.inference import uncoverer
-from keras_uncover.inference.answers import Result, to_records
+from keras_uncover.inference.answers import Result
 from keras_uncover.inference.calibration import ScaleScore, error_rates
+from keras_uncover.inference.records import to_records
 from keras_uncover.inference.uncoverer import OTHER_THRESHOLD, SWAPS_ONLY, UNCALIBRATED, Uncoverer
 from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.models.config import TINY
@@ -141,7 +142,7 @@ def test_what_belongs_to_other_weights_is_refused(calibrated, name):
     build_from_folder(folder)
     config[name]["weights_sha256"] = "ab" * 32
     save_config(folder, config)
-    with pytest.raises(WeightsError, match=r"must be of the weights beside it \([0-9a-f]{12}...\).*one of abababababab"):
+    with pytest.raises(WeightsError, match=r"of the weights beside it \([0-9a-f]{12}...\).*one of abababababab"):
         build_from_folder(folder)
 
 
