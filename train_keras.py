@@ -131,6 +131,15 @@ def parse_arguments(arguments=None):
     return options
 
 
+def describe_machine(options):
+    """On what the run is computed, as the command line says."""
+    return strategies.Machine(
+        strategy=options.strategy, precision=options.precision, xla=options.xla, hosts=options.hosts,
+        host=options.host, batch_size=options.batch_size, parts=options.parts, deterministic=options.deterministic,
+        face_losses=bool(options.identity or options.perceptual),
+    )
+
+
 def choose_strategy(options):
     """Where the model is built, and how many replicas take a share of each batch; refuses what does not go together.
 
@@ -138,7 +147,7 @@ def choose_strategy(options):
     TPUStrategy.
     """
     if keras.backend.backend() == "jax":
-        return strategies.spread_over_jax(options)
+        return strategies.spread_over_jax(describe_machine(options))
     import tensorflow as tf
 
     if options.deterministic:
@@ -237,10 +246,11 @@ def main(arguments=None):
         options.steps, options.epochs, options.steps_per_epoch,
         batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
     )
-    strategies.check_options(options, keras.backend.backend())
-    strategies.check_parts(options)
+    machine = describe_machine(options)
+    strategies.check_machine(machine, keras.backend.backend())
+    options.parts = strategies.count_parts(machine)  # Which the run's settings hold.
     scope, replicas = choose_strategy(options)
-    strategies.check_replicas(options, replicas)
+    strategies.check_replicas(machine, replicas)
     note = setup.find_note(options.run) if options.resume else setup.BEGINNING
     check_data(options.shards, options.swap_pairs, options.mix, config.model_config(options.preset).size)
     open_split = choose_data(options)
