@@ -60,12 +60,14 @@ def read_reply(reply, row, file, data):
         ImageError: the server refused the photo.
         ServerError: an output has not the form that it should have.
     """
+    digest = hashlib.sha256(data).hexdigest()
     try:
         error, faces, found, unsure = read_row(reply, row)
-        result = None if error else Result(file, hashlib.sha256(data).hexdigest(), faces, None, found, unsure)
+        result = None if error else Result(file, digest, faces, None, found, unsure)
     except (ImageError, LookupError, TypeError, ValueError) as broken:
         raise unfit(f"values that cannot be read: {broken!r:.200}") from broken
     if error is not None:
+        error.sha256 = digest
         raise error
     return result
 

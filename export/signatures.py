@@ -23,9 +23,8 @@ from export.fields import CROPS, FACES, NONE, PHOTO_FIELDS, PHOTOS
 from export.graph.answers import add_note, answer_rows, warn_of_small, when_any
 from export.graph.decode import decode_photo
 from export.graph.faces import POINTS, find_and_align, find_faces, find_in_crops, found_specs
-from keras_uncover.faces.chips import cut_chips
-from keras_uncover.faces.finder import MIN_PRESENCE
-from keras_uncover.faces.identity import Judge
+from keras_uncover.faces.detection import MIN_PRESENCE
+from keras_uncover.faces.identity import Judge, cut_chips
 from keras_uncover.inference.uncoverer import Uncoverer
 from keras_uncover.ops.mesh import VERTICES
 

@@ -4,16 +4,8 @@ import tensorflow as tf
 
 from export.graph.small import look_closer
 from keras_uncover.faces.alignment import align_points
-from keras_uncover.faces.detection import region_of_detection
-from keras_uncover.faces.finder import (
-    MAX_CANDIDATES,
-    SURE_PRESENCE,
-    letterbox_matrices,
-    letterboxes,
-    place_faces,
-    place_points,
-    rank_faces,
-)
+from keras_uncover.faces.detection import SURE_PRESENCE, rank_faces, region_of_detection
+from keras_uncover.faces.finder import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces, place_points
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.ops.geometry import cut_crops
 from keras_uncover.ops.mesh import crop_transform

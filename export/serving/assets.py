@@ -8,7 +8,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from export.graph.headers import MAX_CHUNKS, MAX_SEGMENTS
+from export.graph.headers import MAX_CHUNKS
+from export.graph.jpeg import MAX_SEGMENTS
 from export.signatures import MAX_FACES, PARALLEL_PHOTOS
 from keras_uncover import __version__
 from keras_uncover.files import hash_file

@@ -10,7 +10,7 @@ from keras import ops
 from keras_uncover.backend import own_settings
 from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
-from keras_uncover.images.decode import decode_with_notes, read_bytes
+from keras_uncover.images.decode import ImageError, decode_with_notes, read_bytes
 from keras_uncover.inference.answers import FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
@@ -206,4 +206,9 @@ def open_photo(source):
         return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source, []
     data = read_bytes(source)
     name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
-    return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        return name, digest, *decode_with_notes(data)
+    except ImageError as error:
+        error.sha256 = digest  # Else the file would be read once more to say which it was.
+        raise

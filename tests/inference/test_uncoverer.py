@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import shutil
@@ -217,8 +218,9 @@ def test_the_reader_of_an_answer_is_told_of_a_missing_end_and_of_other_frames(un
 
 
 def test_a_refused_photo_raises_its_reason(uncoverer):
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError) as refused:
         uncoverer(b"not a photo")
+    assert refused.value.sha256 == hashlib.sha256(b"not a photo").hexdigest(), "so that nobody reads the file again"
     with pytest.raises(ValueError, match=r"uint8 \(height, width, 3\), RGB; received float32"):
         uncoverer(np.zeros((64, 64, 3), "float32"))
 
