@@ -146,6 +146,10 @@ def place_points(points, matrices):
 class FaceFinder:
     """The two networks with the weights that are shipped, ready for photos.
 
+    Args:
+        presets: folder of the presets that hold the weights.
+        mesh: the mesh network with its weights, where one is there already; else it is built and loaded.
+
     Attributes:
         detector, mesh: the Keras models.
 
@@ -154,11 +158,14 @@ class FaceFinder:
     """
 
     @own_settings(exact=True)
-    def __init__(self, presets=PRESETS):
+    def __init__(self, presets=PRESETS, mesh=None):
         claim_process()
-        self.detector, self.mesh = build_face_detector(), build_face_mesh()
-        for model in (self.detector, self.mesh):
-            load_weights(model, os.path.join(presets, model.name))
+        self.detector = build_face_detector()
+        load_weights(self.detector, os.path.join(presets, self.detector.name))
+        self.mesh = mesh
+        if mesh is None:
+            self.mesh = build_face_mesh()
+            load_weights(self.mesh, os.path.join(presets, self.mesh.name))
         # Few programs, compiled for each size of canvas, those of a larger view for its one size.
         self._seek = Compiled(self._seek_faces, self.detector)
         self._read = Compiled(self._read_points, self.mesh)

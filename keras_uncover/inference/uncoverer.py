@@ -16,6 +16,7 @@ from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
 from keras_uncover.inference.wording import SWAPS_ONLY
 from keras_uncover.models.build import build_from_folder
+from keras_uncover.models.face_geometry import face_mesh_of
 from keras_uncover.ops.mesh import crop_transform
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
@@ -62,7 +63,7 @@ class Uncoverer:
         self.weights_sha256 = weights_sha256
         self.name = config["name"]
         self.size = model.inputs[0].shape[1]
-        self.finder = FaceFinder()
+        self.finder = FaceFinder(mesh=face_mesh_of(model))
         self.reswap = build_reswap(self.size)
 
     @classmethod

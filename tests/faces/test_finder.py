@@ -1,6 +1,5 @@
 """Face finding: the pure parts against numbers worked out by hand, the whole on real portraits."""
 
-
 import numpy as np
 import pytest
 from PIL import Image

@@ -225,6 +225,10 @@ def test_a_refused_photo_raises_its_reason(uncoverer):
         uncoverer(np.zeros((64, 64, 3), "float32"))
 
 
+def test_the_face_mesh_is_built_once(uncoverer):
+    assert uncoverer.finder.mesh is uncoverer.model.get_layer("face_mesh")
+
+
 def test_nothing_is_asked_of_the_network(monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError(f"a connection was tried: {arguments}")
