@@ -137,7 +137,7 @@ def measure_parts(served, door):
     data = tf.constant(EXAMPLES[0].read_bytes())
     photo = decode.decode_photo(data)[0]
     _, points, _ = faces.find_faces(photo, finder.detector, finder.mesh)
-    crops, unit = align_points(photo, points[:1], uncoverer.size)
+    crops, unit, _ = align_points(photo, points[:1], uncoverer.size)
     steps = {
         "decode": (decode.decode_photo, (data,)),
         "find: letterboxes, detector, suppression": (detect, (photo,)),

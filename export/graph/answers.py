@@ -10,7 +10,8 @@ from export.fields import NONE
 from export.graph.faces import find_in_crops
 from export.graph.pictures import encode_pictures
 from keras_uncover.faces.detection import MIN_PRESENCE
-from keras_uncover.inference.uncoverer import NO_DONOR_FACE, SMALL_FACE, SMALLEST
+from keras_uncover.inference.uncoverer import SMALLEST
+from keras_uncover.inference.wording import NO_DONOR_FACE, SMALL_FACE
 
 DONOR_KEYS = ("donor_png_bytes", "reswap_png_bytes", "reswap_ssim", "reswap_residual")
 

@@ -8,7 +8,6 @@ from keras_uncover.faces.detection import SURE_PRESENCE, rank_faces, region_of_d
 from keras_uncover.faces.finder import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces, place_points
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.ops.geometry import cut_crops
-from keras_uncover.ops.mesh import crop_transform
 
 POINTS = 478
 
@@ -88,11 +87,10 @@ def find_and_align(photo, find, size, max_faces):
     boxes, points, unsure = find(photo)
     counts = {"faces_found": tf.shape(boxes)[0], "faces_unsure": unsure}
     boxes, points = boxes[:max_faces], points[:max_faces]
-    crops, unit = tf.map_fn(
+    crops, unit, places = tf.map_fn(
         lambda face: tuple(part[0] for part in align_points(photo, face[None], size)), points,
-        fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3))),
+        fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3)), tf.TensorSpec((2, 3))),
     )
-    places = crop_transform(points)
     sides = tf.sqrt(places[:, 0, 0] ** 2 + places[:, 1, 0] ** 2)
     rows = {"boxes": boxes, "crops": crops, "points": unit, "sides": sides}
     specs = found_specs(size, max_faces)
@@ -114,7 +112,7 @@ def pad_rows(value, shape):
 
 
 def find_in_crops(crops, mesh):
-    """Mesh points of the faces that fill crops: ``FaceFinder.points_in`` of each whole crop.
+    """Mesh points of the faces that fill crops: ``FaceFinder.points_in_crop``.
 
     Args:
         crops: float32 ``(n, size, size, 3)`` in [0, 1], rounded to 8 bits.

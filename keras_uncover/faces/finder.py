@@ -248,6 +248,19 @@ class FaceFinder:
             return np.zeros((0, POINTS, 3), "float32"), np.zeros((0,), "float32")
         return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
 
+    def points_in_crop(self, crop):
+        """Mesh points of the face that fills a crop.
+
+        Args:
+            crop: float32 ``(side, side, 3)`` in [0, 1].
+
+        Returns: numpy float32 ``(478, 3)`` in unit coordinates of the crop, or None where the mesh sees no face.
+        """
+        side = len(crop)
+        whole = np.array([[[side, 0, 0], [0, side, 0]]], "float32")
+        points, presence = self.points_in(np.round(crop * 255).astype("uint8"), whole)
+        return None if presence[0] < detection.MIN_PRESENCE else points[0] / side
+
     def _seek_faces(self, photo, matrices):
         seen = self.detector(letterboxes(photo[0], matrices))
         return place_faces(seen["regressors"], seen["logits"], matrices, MAX_CANDIDATES)

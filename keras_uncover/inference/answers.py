@@ -6,6 +6,7 @@ The question is whether a face was *swapped in*. A portrait that is generated as
 from dataclasses import dataclass, field
 
 VERDICTS = ("fake", "genuine", "uncertain", "no_face")
+NAMES_DONOR = ("fake", "uncertain")  # nobody is invented for a face that is called genuine
 
 
 @dataclass(eq=False, kw_only=True)
@@ -62,7 +63,7 @@ class FaceAnswer:
     @property
     def names_donor(self):
         """Whether a donor may be shown: never for a genuine face, because nobody is invented."""
-        return self.verdict in ("fake", "uncertain")
+        return self.verdict in NAMES_DONOR
 
 
 @dataclass(eq=False)

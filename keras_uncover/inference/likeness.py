@@ -84,7 +84,7 @@ class Matcher:
         faces = self.finder.find(photo, max_faces=1, small=True)
         if not faces or not faces[0].sure:
             raise ImageError("A reference photo shows a face", f'"{path}", in which none was found', "Take another.")
-        crops, points = align_faces(photo, faces, self.size)
+        crops, points, _ = align_faces(photo, faces, self.size)
         _, hull = uv_map(ops.convert_to_tensor(points[0]), self.size)
         face = ops.convert_to_numpy(neutral_outside(crops[0], hull))
         return np.stack([crops[0], face]), np.concatenate([points, points])
@@ -105,14 +105,8 @@ class Matcher:
     @own_settings(exact=True)
     def describe_picture(self, picture):
         """The descriptor of one recovered face, float32 ``(size, size, 3)`` in [0, 1], or None without a face."""
-        points = self.points_of(picture)
+        points = self.finder.points_in_crop(picture)
         return None if points is None else self.judge.describe(picture[None], points[None])[0]
-
-    def points_of(self, picture):
-        """Mesh points ``(478, 3)`` of one recovered face in unit coordinates, or None where the mesh sees no face."""
-        whole = np.array([[[self.size, 0, 0], [0, self.size, 0]]], "float32")
-        points, presence = self.finder.points_in(np.round(picture * 255).astype("uint8"), whole)
-        return None if presence[0] < 0.5 else points[0] / self.size
 
 
 def rank(features, references, role, top):

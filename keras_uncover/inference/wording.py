@@ -15,6 +15,24 @@ LIMITS = (
 )
 SWAPS_ONLY = "The verdict says whether a face was swapped in; a portrait generated as a whole counts as genuine."
 NO_RATES = "The error rates at this threshold were not measured."
+UNCALIBRATED = (
+    "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
+    "'uncertain' is never said, and p_fake is a score, not a probability."
+)
+OTHER_THRESHOLD = (
+    "The threshold is not the one that this preset was calibrated for: its error rates were not measured, and "
+    "'uncertain' is never said."
+)
+RATES_HOLD = (
+    "The error rates were measured on photos of {n_people} people, the {split} split of {shards}, and on swaps "
+    "synthesised from them; for other photos, such as a camera's, and for other swaps they were not measured. p_fake "
+    "is a probability where half of the photos are fakes; where fewer are, it is too high."
+)
+SMALL_FACE = (
+    "The face is small: its crop covers {side:.0f} pixels of the photo and is enlarged to {size}. Photos that were as "
+    "small as this are not among those that error rates were measured on."
+)
+NO_DONOR_FACE = "No face was found in the recovered donor, so the swap could not be made again."
 # In the place of a picture that an answer does not have.
 NO_DONOR = "no donor: nothing was swapped in, as far as the model can tell"
 NO_RESWAP = "no re-swap: there is no donor to swap in again"

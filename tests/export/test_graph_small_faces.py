@@ -13,7 +13,7 @@ from export.graph.faces import find_faces
 from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.faces.small_faces import make_view
 from keras_uncover.images.decode import decode_image, read_bytes
-from keras_uncover.inference.uncoverer import SMALL_FACE
+from keras_uncover.inference.wording import SMALL_FACE
 
 FACE = Path(__file__).parents[1] / "data" / "face_0.jpg"
 

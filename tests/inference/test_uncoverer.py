@@ -61,7 +61,7 @@ def test_a_recovered_target_is_nearer_to_the_truth_than_the_photo(uncoverer, res
     for number in (1, 2, 3, 4):
         result = results[f"fake_{number}"]
         _, _, photo, _ = open_photo(EXAMPLES / "truth" / f"{number}_target.jpg")
-        truth, _ = align_faces(photo, uncoverer.finder.find(result.photo)[:1], uncoverer.size)
+        truth, _, _ = align_faces(photo, uncoverer.finder.find(result.photo)[:1], uncoverer.size)
         mask = result.mask[..., None]
         ours.append((np.abs(result.target - truth[0]) * mask).sum())
         copy.append((np.abs(result.crop - truth[0]) * mask).sum())
