@@ -168,7 +168,7 @@ class Examiner:
             half, recovered = ROLES.index(role), self.recovered(answer, role)
             seen["input", role] = [both[half] for both in own]
             seen["truth", role] = [both[half] for both in seen["truth", role]]
-            seen["answer", role] = recovered, self.matcher.points_of(recovered)
+            seen["answer", role] = recovered, self.matcher.finder.points_in_crop(recovered)
         # At once: the judge always works on a full batch.
         known = {place: found for place, found in seen.items() if found[1] is not None}
         features = dict(zip(known, self.matcher.judge.describe(*map(np.stack, zip(*known.values())))))

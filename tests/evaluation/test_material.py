@@ -187,14 +187,12 @@ class StubMatcher:
     """Pictures are descriptors: truths at two corners of a square, the input at the target; black shows no face."""
 
     judge = SimpleNamespace(describe=lambda pictures, points: pictures)
+    finder = SimpleNamespace(points_in_crop=lambda picture: np.zeros((478, 3)) if picture.any() else None)
 
     def look(self, path):
         if path == "x_bad":
             raise ImageError("A reference photo shows a face", "none", "Take another.")
         return np.stack([TARGET, TARGET if path == "x_result" else DONOR]), np.zeros((2, 478, 3))
-
-    def points_of(self, picture):
-        return np.zeros((478, 3)) if picture.any() else None
 
 
 def test_recovered_faces_are_compared_whatever_the_verdict():

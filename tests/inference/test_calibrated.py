@@ -30,7 +30,7 @@ SCALE = {"temperature": 2.5, "bias": -0.75}
 def no_finder(monkeypatch):
     """Crops are given here; a finder that finds nothing, and no re-swap, spare their building."""
     finder = SimpleNamespace(points_in_crop=lambda crop: None)
-    monkeypatch.setattr(uncoverer, "FaceFinder", lambda: finder)
+    monkeypatch.setattr(uncoverer, "FaceFinder", lambda mesh: finder)
     monkeypatch.setattr(uncoverer, "build_reswap", lambda size: None)
 
 
