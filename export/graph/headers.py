@@ -19,7 +19,7 @@ from keras_uncover.images.headers import (
     WEBP_ANIMATED,
 )
 
-MAX_CHUNKS = 40_000
+MAX_CHUNKS = 40_000  # a PNG of 50 megapixels has some 20,000 in usual chunks; for the reason see MAX_SEGMENTS
 UNKNOWN, JPEG, PNG, WEBP = range(4)
 NAMES = ("", "JPEG", "PNG", "WebP")
 

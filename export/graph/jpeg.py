@@ -6,7 +6,7 @@ from export.graph.raw import first_of, holds, read_number, say_hex
 from keras_uncover.images.headers import JPEG_CODINGS
 
 # The gate's bound, 100,000, would cost a server seconds of graph steps for a hostile file of a megabyte. A JPEG whose
-# segments are full has 763 in the 50 MB that a file may have, a PNG of 50 megapixels some 20,000 in usual chunks.
+# segments are full has 763 in the 50 MB that a file may have.
 MAX_SEGMENTS = 4_000
 PIECE = 16_384  # bytes of a file that are looked at together
 

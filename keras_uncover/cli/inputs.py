@@ -1,4 +1,4 @@
-"""From what stands on the command line to a list of photos."""
+"""The photos that the arguments of a command line name."""
 
 import glob
 import os

@@ -16,7 +16,7 @@ SAME_FACE_IOU = 0.3
 SAME_FACE_COVER = 0.5
 ROI_SCALE = 1.5
 MIN_PRESENCE = 0.5
-# A face that is judged. What has less, walls, grass and cloth among it, comes after every face and gets no verdict.
+# From this presence on a face is judged. Places with less (walls, grass, cloth) come last and get no verdict.
 SURE_PRESENCE = 0.9
 SAME_MESH_IOU = 0.5
 SAME_MESH_COVER = 0.5
@@ -182,8 +182,8 @@ def rank_faces(size, points, presence, scores):
     valid = (presence >= MIN_PRESENCE) & (box_area(boxes) > 0)
     scores = ops.where(valid, scores, 0.0)
     rows = {"boxes": boxes, "points": points, "presence": presence, "scores": scores}
-    # The surer, then the better detection drops the worse one, whichever is larger: a part of a face may pass for a
-    # small face, and so may a wall behind it for a large one.
+    # Of two that overlap, the one that the mesh is sure of stays, else the one with the better score. Size does not
+    # decide: a part of a face may pass for a small face, and a face with the wall behind it for a large one.
     rows = _take_rows(rows, ops.argsort(-scores - _as_sure(presence)))
     pairs = rows["boxes"][:, None], rows["boxes"][None]
     near = (box_overlap(*pairs) > SAME_MESH_IOU) | (box_cover(*pairs) > SAME_MESH_COVER)

@@ -22,7 +22,7 @@ from keras_uncover.process import claim_process
 
 PRESETS = resources.files("keras_uncover") / "presets"
 POINTS = 478  # of a mesh
-# Looked at with the mesh in one photo.
+# Candidates of one photo that the mesh network looks at.
 MAX_CANDIDATES = 16
 # The detector misses a face that fills the picture: it is also shown the photo smaller, with a black margin.
 ZOOMS = (1.0, 1.5, 2.0)
@@ -166,7 +166,7 @@ class FaceFinder:
         if mesh is None:
             self.mesh = build_face_mesh()
             load_weights(self.mesh, os.path.join(presets, self.mesh.name))
-        # Few programs, compiled for each size of canvas, those of a larger view for its one size.
+        # These are compiled for each size of canvas, and for the one size of a larger view.
         self._seek = Compiled(self._seek_faces, self.detector)
         self._read = Compiled(self._read_points, self.mesh)
         self._seek_small = {size: Compiled(self._in_view(size), self.detector) for size in VIEWS}

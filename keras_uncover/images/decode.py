@@ -11,8 +11,8 @@ format                 JPEG (8 bit; baseline, extended, progressive), PNG or Web
 size                   read from the header and refused before decoding: more than ``max_pixels``, a side above 30,000
                        or below 16 pixels; a JPEG of four components (CMYK) with more than three quarters of
                        ``max_pixels``, since its decoder's memory goes by samples
-cut or damaged         refused, also where only a PNG's checksum is wrong. Unseen stays what is false inside the coded
-                       data of a JPEG, which carry no checksum: the decoder makes what it can of them, as all do
+cut or damaged         refused, also where only a PNG's checksum is wrong. Errors inside the coded data of a JPEG are
+                       not seen: it has no checksum, and every decoder makes what it can of such data
 EXIF orientation       applied, all eight; an unreadable EXIF block or a value outside 1 to 8 turns nothing
 grey, 1 to 8 bits      stretched to 0 .. 255, copied to R, G and B
 16 bits a channel      the high byte: ``value >> 8``
@@ -20,8 +20,8 @@ palette                looked up, with its transparency
 transparency           composited on white: ``round((c * a + 255 * (255 - a)) / 255)``; a PNG's transparent colour
                        becomes white (refused beside 16-bit RGB, where the decoder cannot tell that colour)
 CMYK and YCCK JPEG     ``floor(c * k / 255)`` of 255 minus the inks; with an Adobe marker the file holds inverted inks
-a JPEG without its     decoded, and told in a note, where all of its pixels are there: what is put in the place of the
-end marker             marker makes no difference to them; else it counts as cut
+a JPEG without its     decoded, with a note, where all of its pixels are there: then they are the same whatever is put
+end marker             in the marker's place; else it counts as cut
 animation              its first frame (WebP: on a transparent canvas), for an animated PNG its still image;
                        a note tells that others were left out
 colour profile, gamma  ignored: values are taken as they stand

@@ -1,4 +1,4 @@
-"""The one road from a photo to an answer; command line, demo, evaluation and export all take it."""
+"""From a photo to its answer; command line, demo, evaluation and export all answer by ``Uncoverer``."""
 
 import hashlib
 import os
