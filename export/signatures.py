@@ -113,9 +113,9 @@ class Served:
 
         def look_at_one(data):
             photo, code, message, note = self.decode(data)
+            size, view = self.uncoverer.size, self.uncoverer.view
             found = tf.cond(
-                tf.equal(code, ""), lambda: find_and_align(photo, self.find, self.uncoverer.size, max_faces),
-                lambda: nothing,
+                tf.equal(code, ""), lambda: find_and_align(photo, self.find, size, max_faces, view), lambda: nothing
             )
             return {**found, "error_code": code, "error": message, "note": note}
 

@@ -115,13 +115,14 @@ def make_view(photo, size):
     return tf.ensure_shape(view, (size, size, 3))[None], size * factor
 
 
-def find_and_align(photo, find, size, max_faces):
+def find_and_align(photo, find, size, max_faces, view=1.0):
     """The faces of a photo, at most ``max_faces``, as the networks see them.
 
     Args:
         photo: uint8 ``(height, width, 3)``.
         find: photo to boxes, points and the number of unsure places, as ``find_faces`` answers.
         size: pixels of a crop's side.
+        view: as for ``keras_uncover.ops.mesh.crop_transform``.
 
     Returns: dict of ``boxes`` float32 ``(max_faces, 4)``, ``crops`` ``(max_faces, size, size, 3)`` in [0, 1],
     ``points`` ``(max_faces, 478, 3)`` in unit coordinates of the crops, ``sides`` ``(max_faces,)``, photo pixels that a
@@ -132,7 +133,7 @@ def find_and_align(photo, find, size, max_faces):
     counts = {"faces_found": tf.shape(boxes)[0], "faces_unsure": unsure}
     boxes, points = boxes[:max_faces], points[:max_faces]
     crops, unit, places = tf.map_fn(
-        lambda face: tuple(part[0] for part in align_points(photo, face[None], size)), points,
+        lambda face: tuple(part[0] for part in align_points(photo, face[None], size, view)), points,
         fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3)), tf.TensorSpec((2, 3))),
     )
     sides = tf.sqrt(places[:, 0, 0] ** 2 + places[:, 1, 0] ** 2)

@@ -22,6 +22,7 @@ from keras_uncover.inference.wording import (
     UNCALIBRATED,
 )
 from keras_uncover.models.build import build_from_folder
+from keras_uncover.models.config import view_of
 from keras_uncover.models.face_geometry import face_mesh_of
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
@@ -49,7 +50,7 @@ class Uncoverer:
         self.choose_threshold(threshold)
         self.weights_sha256 = weights_sha256
         self.name = config["name"]
-        self.size = model.inputs[0].shape[1]
+        self.size, self.view = model.inputs[0].shape[1], view_of(config["arch"])
         self.finder = FaceFinder(mesh=face_mesh_of(model))
         self.reswap = build_reswap(self.size)
 
@@ -138,7 +139,7 @@ class Uncoverer:
 
     def answer_faces(self, photo, faces, notes=()):
         """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
-        aligned = zip(*align_faces(photo, faces, self.size))
+        aligned = zip(*align_faces(photo, faces, self.size, self.view))
         return [self.answer_face(k, face, *parts, notes) for k, (face, parts) in enumerate(zip(faces, aligned))]
 
     def answer_face(self, index, face, crop, points, place, notes=()):

@@ -14,7 +14,7 @@ import collections.abc
 import dataclasses
 
 from keras_uncover.models.classifier import build_classifier
-from keras_uncover.models.config import ModelConfig
+from keras_uncover.models.config import read_config
 from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.presets import KINDS, preset_folder, preset_names
 from keras_uncover.presets.schema import check_calibration, check_config, uncalibrated
@@ -57,7 +57,7 @@ def build_model(task, config):
 
     Args:
         task: a name of ``TASKS``, ``"classify"`` or ``"reconstruct"``.
-        config: ``ModelConfig``.
+        config: ``ModelConfig``, or for a classifier ``EvidenceConfig``.
 
     Raises:
         ValueError: there is no such task.
@@ -94,7 +94,7 @@ def build_from_folder(name_or_folder, calibrated=True):
         )
     check_config(config, folder)
     try:
-        model = build_model(tasks[config["kind"]], ModelConfig.from_dict(config["arch"]))
+        model = build_model(tasks[config["kind"]], read_config(config["arch"]))
     except (ValueError, TypeError, ArithmeticError) as error:
         raise WeightsError("A preset's arch must be that of a network.", f"{folder}: {error}",
                            "Build it with train_keras.py, or copy the preset folder again.") from error

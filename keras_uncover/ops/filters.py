@@ -5,6 +5,8 @@ taken apart, mixed and joined as whole planes: a sum over a last axis of three i
 a concatenation along it asks for every value which picture it comes from; sums of whole planes are vector code.
 """
 
+import functools
+
 import numpy as np
 from keras import ops
 
@@ -105,6 +107,21 @@ def blur(images, sigma):
     """Gaussian blur with its own ``sigma`` (pixels, float32 ``(batch,)``) for every square picture of a batch."""
     weights = gaussian_matrix(images.shape[1], sigma)
     return apply_separable(images, weights, weights)
+
+
+@functools.cache
+def fixed_blur(size, sigma):
+    """A Gaussian blur of a line as a matrix, rows sum to 1: numpy float32 ``(size, size)``."""
+    axis = np.arange(size)
+    weights = np.exp(-0.5 * ((axis[:, None] - axis[None]) / sigma) ** 2)
+    return (weights / weights.sum(1, keepdims=True)).astype("float32")
+
+
+def blur_all(images, sigma):
+    """Blur a batch by one Gaussian. images: float32 ``(batch, size, size, c)``; sigma: Python number, pixels."""
+    matrix = ops.convert_to_tensor(fixed_blur(images.shape[1], float(sigma)))
+    lines = ops.einsum("ij,bjxc->bixc", matrix, images)
+    return ops.einsum("ij,bxjc->bxic", matrix, lines)
 
 
 def mix_channels(planes, matrix):

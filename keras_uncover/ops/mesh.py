@@ -32,17 +32,20 @@ def mean_mesh():
         return MeanMesh(**{name: arrays[name] for name in ("points", "triangles", "mirror")})
 
 
-def crop_transform(points):
+def crop_transform(points, view=1.0):
     """The similarity transform that puts a face's eyes and mouth where the mean face has them.
 
     Args:
         points: float32 ``(n, 478 or 468, 2 or 3)``, pixels of the photo.
+        view: side of the crop in sides of the usual one, about the same middle: with more than 1, more is seen around
+            the face, and the mean face lies smaller in it.
 
     Returns: float32 ``(n, 2, 3)``, unit crop to photo pixels.
     """
     anchors = ops.stack([points[:, index, :2] for index in ANCHORS], axis=1)
     template = ops.broadcast_to(ops.convert_to_tensor(mean_mesh().points[list(ANCHORS)]), ops.shape(anchors))
-    return fit_similarity(template, anchors)
+    # Unit coordinates of the usual crop as those of the wider one.
+    return fit_similarity((template - 0.5) / view + 0.5, anchors)
 
 
 def mirror_points(points):

@@ -121,6 +121,7 @@ def test_the_script_fits_on_validation_and_measures_on_test(run, script, tmp_pat
     assert config["calibration"]["n_people"] == 60 and config["measured"]["n_people"] == 40
     assert config["calibration"]["shards"] == "faces" and config["calibration"]["rate"] == 0.1
     entries = json.loads(numbers.read_text())
+    assert entries.pop("written_by") == "keras_uncover"
     assert {key: config[key] for key in entries} == entries
     out = capsys.readouterr().out
     assert out == describe_calibration(entries) + "\n"
