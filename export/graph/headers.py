@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from export.graph.jpeg import count_scans, judge_frame, tells_all, walk_jpeg
+from export.graph.jpeg import check_frame, count_scans, tells_all, walk_jpeg
 from export.graph.raw import contains, first_of, holds, read_number, say_escaped, say_hex
 from keras_uncover.images.headers import (
     MAX_ENDLESS_SCANS,
@@ -97,7 +97,7 @@ def read_jpeg(raw):
     of_endless = tf.strings.join([
         "it has no end marker and ", tf.strings.as_string(scans), f" scans, more than {MAX_ENDLESS_SCANS}",
     ])
-    sizeless = judge_frame(raw, frame, damage)
+    sizeless = check_frame(raw, frame, damage)
     damage = first_of(
         (tf.not_equal(damage, ""), damage), (scans > MAX_SCANS, too_many),
         (endless & (scans > MAX_ENDLESS_SCANS), of_endless), (~told, SCANS_MISSING),

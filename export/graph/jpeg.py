@@ -66,7 +66,7 @@ def walk_jpeg(raw):
     )[2:]
 
 
-def judge_frame(raw, frame, damage):
+def check_frame(raw, frame, damage):
     """Why a JPEG's size is unknown, or "": its frame header cannot be read, or damage came before it."""
     found = frame[0] > 0
     marker, bits = read_number(raw, frame[0] - 3, 1), read_number(raw, frame[0], 1)
