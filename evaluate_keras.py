@@ -76,7 +76,8 @@ from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
-from pipelines.records import PORTRAIT, open_builder  # noqa: E402
+from pipelines.records import open_builder  # noqa: E402
+from pipelines.schema import PORTRAIT  # noqa: E402
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)

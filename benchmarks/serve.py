@@ -108,8 +108,7 @@ def measure_parts(served, door):
     """Milliseconds of each step of the graph for one photo, a fake one, where every step is taken."""
     import tensorflow as tf
 
-    from export import signatures
-    from export.graph import answers as answer
+    from export import fields, signatures
     from export.graph import decode, faces, pictures
     from keras_uncover.faces.alignment import align_points
     from keras_uncover.faces.detection import region_of_detection
@@ -132,7 +131,7 @@ def measure_parts(served, door):
         return uncoverer.reswap({**batch, "donor_points": donor_points / uncoverer.size}, training=False)
 
     def draw(crops):
-        return [pictures.encode_pictures(crops, kind, "x") for kind in answer.PICTURES]
+        return [pictures.encode_pictures(crops, kind, "x") for kind in fields.PICTURES]
 
     data = tf.constant(EXAMPLES[0].read_bytes())
     photo = decode.decode_photo(data)[0]

@@ -37,9 +37,9 @@ from keras_uncover.faces.alignment import align_points  # noqa: E402
 from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
-from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.packs import SIDE, VIEW, write_pack  # noqa: E402
 from pipelines.portraits.sources import list_portraits  # noqa: E402
+from pipelines.schema import SPLITS  # noqa: E402
 
 
 def cut_face(finder, path):
@@ -53,7 +53,7 @@ def cut_face(finder, path):
     faces = finder.find(photo, max_faces=1)
     if not faces:
         raise DataError(f"A packed photo must show a face; none was found in {path}.")
-    crop, points = align_points(photo, faces[0].points[None].astype("float32"), SIDE, VIEW)
+    crop, points, _ = align_points(photo, faces[0].points[None].astype("float32"), SIDE, VIEW)
     crop = np.round(ops.convert_to_numpy(crop)[0] * 255).astype("uint8")
     return crop, ops.convert_to_numpy(points)[0, :, :2].astype("float16")
 

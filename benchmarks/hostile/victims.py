@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-import functools
+import dataclasses
 import hashlib
 import json
 import os
@@ -79,8 +79,10 @@ class Trainer:
         import pipelines.load
 
         # Swaps of one family without post-processing, not compiled: a start takes seconds.
-        easy = dict(compiled=False, augment=False, plain=True, shares={"mesh": 1.0})
-        pipelines.load.load = functools.partial(pipelines.load.load, **easy)
+        easy, usual = dict(augment=False, plain=True, shares={"mesh": 1.0}), pipelines.load.load
+        pipelines.load.load = lambda config, *arguments, **options: usual(
+            dataclasses.replace(config, **easy), *arguments, compiled=False, **options
+        )
         import train_keras  # noqa: F401
 
         self.shards, self.out = folder / "shards", folder / "run"
