@@ -49,7 +49,7 @@ def parse_arguments(arguments=None):
     material_options.check_options(parser, options)
     folder = Path(options.figures or "")
     figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
-    check_or_exit(parser, figures, options.overwrite)
+    check_or_exit(parser, [*figures, *material_options.material_outputs(options)], options.overwrite)
     check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options
 
@@ -62,12 +62,12 @@ if __name__ == "__main__":
 from keras_uncover.evaluation import cost as costs  # noqa: E402
 from keras_uncover.evaluation import report, scoring, tables  # noqa: E402
 from keras_uncover.evaluation.baselines import TRAINED, TrainFaces  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.evaluation.gallery import Gallery  # noqa: E402
 from keras_uncover.evaluation.material_run import measure_material  # noqa: E402
 from keras_uncover.evaluation.material_tables import describe_material  # noqa: E402
 from keras_uncover.evaluation.robustness import conditions, damage_batch  # noqa: E402
 from keras_uncover.faces.identity import Judge  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration, write_calibration  # noqa: E402
 from keras_uncover.inference.scores import count_scores  # noqa: E402
 from keras_uncover.inference.uncoverer import Uncoverer  # noqa: E402
 from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
@@ -75,7 +75,8 @@ from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
 from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
-from pipelines.read import PORTRAIT, open_builder  # noqa: E402
+from pipelines.records import open_builder  # noqa: E402
+from pipelines.schema import PORTRAIT  # noqa: E402
 
 LINEAR = ("mesh", "affine")  # families that a strength below one weakens exactly
 STRENGTHS = (0.75, 0.5)
@@ -113,6 +114,12 @@ class Setting:
         """Batches of everybody's own photo, under each of some post-processing draws."""
         return (batch for number in numbers for batch in genuine_photos(self.people, self.seed, number))
 
+    def headline_batches(self):
+        """Everybody's own photo under every post-processing draw, then the fakes of the headline."""
+        yield from self.photos(range(POSTS))
+        for family in self.mixed:
+            yield from self.fakes(family, post_processed=True)
+
     def score(self, batches, words, score=scoring.score_fakes, **options):
         """Rows of all batches."""
         batches = self.progress.follow(batches, words)
@@ -149,8 +156,7 @@ def detection_rows(setting):
 
     Returns: dict of ``p_fake``, ``person`` and ``donor_person``, the last empty for genuine photos.
     """
-    batches = [*setting.photos(range(POSTS)), *(b for f in setting.mixed for b in setting.fakes(f, post_processed=True))]
-    return setting.score(batches, "detection", scoring.score_detection)
+    return setting.score(setting.headline_batches(), "detection", scoring.score_detection)
 
 
 def calibrate(model, shards, rate, split="test", pairs=None, seed=1):

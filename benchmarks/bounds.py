@@ -25,12 +25,12 @@ from keras import ops  # noqa: E402
 
 from keras_uncover.evaluation.baselines import TrainFaces, lay_in, put_on  # noqa: E402
 from keras_uncover.faces.identity import Judge, distance  # noqa: E402
+from keras_uncover.models.build import build_from_folder  # noqa: E402
 from keras_uncover.models.face_geometry import load_face_mesh  # noqa: E402
 from keras_uncover.models.layers import EnlargeLinearly, Warp  # noqa: E402
 from keras_uncover.models.shape_layers import FollowField, InvertField, ResizeLinearly, ShapeField  # noqa: E402
 from keras_uncover.ops.geometry import pixel_grid  # noqa: E402
 from keras_uncover.ops.shapes import describe_shapes, face_shapes  # noqa: E402
-from keras_uncover.presets import build_from_folder  # noqa: E402
 from keras_uncover.swaps.synthesis import neutral_outside  # noqa: E402
 from pipelines.fixed_swaps import fixed_swaps, read_people  # noqa: E402
 

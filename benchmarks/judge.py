@@ -19,7 +19,10 @@ from keras import ops
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from keras_uncover.evaluation import calibration, ranking  # noqa: E402
+from keras_uncover.evaluation import (
+    bootstrap,  # noqa: E402
+    calibration,  # noqa: E402
+)
 from keras_uncover.faces.identity import SAME_PERSON, Judge, distance  # noqa: E402
 from keras_uncover.ops.jpeg import jpeg  # noqa: E402
 from keras_uncover.ops.mesh import mean_mesh  # noqa: E402
@@ -71,8 +74,8 @@ def rates_at_mark(descriptors, altered, people):
     """
     apart, count = distance(descriptors[:, None], altered[None]), len(people)
     first, second = np.nonzero(~np.eye(count, dtype=bool))
-    pairs = ranking.draw_people(people[first], people[second])
-    own = ranking.draw_people(people)
+    pairs = bootstrap.draw_people(people[first], people[second])
+    own = bootstrap.draw_people(people)
     return {
         "others_within": calibration.rate_with_interval(apart[first, second] < SAME_PERSON, pairs, count),
         "own_beyond": calibration.rate_with_interval(np.diag(apart) >= SAME_PERSON, own, count),

@@ -111,9 +111,9 @@ def measure_parts(served, door):
     from export import signatures
     from export.graph import answers as answer
     from export.graph import decode, faces, pictures
+    from keras_uncover.faces.alignment import align_points
     from keras_uncover.faces.detection import region_of_detection
     from keras_uncover.faces.finder import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces
-    from keras_uncover.inference.uncoverer import align_points
 
     model = signatures.Served(str(newest(served) / "assets.extra" / "preset"))
     uncoverer, finder = model.uncoverer, model.uncoverer.finder

@@ -131,9 +131,10 @@ def time_steps(model, batches, row, seconds):
 
 def time_waiting(model, shards, row, task, seconds):
     """Seconds a step with real data, and the share of them in which the step waited for its batch."""
+    from pipelines.config import BatchConfig
     from pipelines.load import load
 
-    batches = iter(load(shards, "train", row["batch"], task=task, autoencoder="autoencoder"))
+    batches = iter(load(BatchConfig(shards, row["batch"], task=task, autoencoder="autoencoder"), "train"))
     for _ in range(6):
         model.train_on_batch(*next(batches))
     waited, steps, started = 0.0, 0, time.perf_counter()
@@ -152,8 +153,8 @@ def count_operations(row, task):
     import tensorflow as tf
     from made_up_batches import for_task, make_batch
 
+    from keras_uncover.models.build import build_model
     from keras_uncover.models.config import model_config
-    from keras_uncover.presets import build_model
     from keras_uncover.training import compiling
 
     config = model_config(row["preset"])

@@ -21,14 +21,14 @@ from urllib.parse import urlsplit
 
 from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, check_reply, read_reply
 from export.servers import GrpcDoor, RestDoor, ServerError
-from keras_uncover.cli.console import Console, hushed_start
+from keras_uncover.cli.console import Console
 from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
 from keras_uncover.escapes import Parser
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference import outputs
 from keras_uncover.inference.answers import error_record, to_records
 from keras_uncover.overwriting import OverwriteError
-from keras_uncover.process import ended_by_term, open_closed_streams
+from keras_uncover.process import ended_by_term, hushed_start, open_closed_streams
 from keras_uncover.refusals import end_in_words
 
 DONE, REFUSED = 0, 3

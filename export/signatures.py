@@ -115,7 +115,7 @@ class Served:
         def look_at_one(data):
             photo, code, message, note = self.decode(data)
             found = tf.cond(
-                tf.equal(code, ""), lambda: find_and_align(photo, self.find, self.uncoverer.size, max_faces),
+                tf.equal(code, ""), lambda: find_and_align(photo, self.find, self.uncoverer.size, max_faces, self.uncoverer.view),
                 lambda: nothing,
             )
             return {**found, "error_code": code, "error": message, "note": note}

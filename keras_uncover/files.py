@@ -1,12 +1,15 @@
-"""Files that are there as a whole or not at all, and that survive a loss of power."""
+"""The one home of what files need: hashes, locks, and writing that leaves a file or folder whole or as it was."""
 
 import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
+import tempfile
 import uuid
 from pathlib import Path
 
+ENDS = 1 << 20  # bytes at either end of a file that are hashed; a table of records may have terabytes
 PART = ".part"  # how the name of a file ends that is not whole yet
 
 
@@ -57,9 +60,81 @@ def new_file(path):
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def new_folder(folder, copied=False, durable=False):
+    """A folder to fill that takes its place when the block ends without an error, and vanishes otherwise.
+
+    It lies beside its place under a hidden name. An older folder of that name is moved aside first, for a folder that
+    holds something cannot be replaced in one step: who reads meets the old one, none for a moment, or the new one.
+
+    Args:
+        folder: path; its parents are made.
+        copied: begin with what the older folder holds.
+        durable: wait until the files, and their names, would survive a loss of power.
+
+    Returns: context with the ``pathlib.Path`` of the new folder.
+    """
+    folder = Path(os.path.abspath(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        fresh.chmod(0o755)
+        if copied and folder.is_dir():
+            shutil.copytree(folder, fresh, dirs_exist_ok=True)
+        yield fresh
+        if durable:
+            for path in (*fresh.iterdir(), fresh):
+                force_to_disk(path)
+        if folder.is_dir():
+            aside = tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent)
+            os.replace(folder, aside)
+            os.replace(fresh, folder)
+            shutil.rmtree(aside)
+        else:
+            os.replace(fresh, folder)
+        if durable:
+            force_to_disk(folder.parent)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def lock(path):
+    """Hold a lock file within the block; a process that is killed leaves no lock behind.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    with open(path, "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
 def remove_parts(folder):
-    """Remove the half-written files of a process that was killed; those of one that is at work are left alone."""
+    """Remove the half-written files of a process that was killed; those of a process that still runs stay."""
     for part in Path(folder).glob(f".{'[0-9a-f]' * 32}{PART}"):
         with contextlib.suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
+
+
+def fingerprint_data(data):
+    """SHA-256 over names, sizes and both ends of every file of a folder, or of one file; where it lies does not count.
+
+    A change in the middle of a large file that leaves its size is not seen.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+    """
+    data = Path(data)
+    files = sorted(path for path in data.iterdir() if path.is_file()) if data.is_dir() else [data]
+    total = hashlib.sha256()
+    for path in files:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            ends = file.read(ENDS)
+            file.seek(max(size - ENDS, 0))
+            ends += file.read(ENDS)
+        name = path.name if data.is_dir() else ""
+        total.update(f"{name} {size} {hashlib.sha256(ends).hexdigest()}\n".encode())
+    return total.hexdigest()

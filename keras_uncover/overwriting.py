@@ -13,6 +13,7 @@ import zlib
 MARK = "keras_uncover"
 LOOKED_AT = 65_536  # bytes of a file's beginning and of its end
 TABLE = "file,sha256,face_index,bbox_x0,"  # how every table of answers begins
+PAGE = "<!-- keras_uncover -->\n"  # how every report in Markdown begins
 WRITTEN_BY = {"written_by": MARK}  # the first entry of a JSON file of numbers
 # Every figure of an evaluation and the kinds of files that it becomes, of which the second is for print.
 FIGURES = {
@@ -27,6 +28,7 @@ MARKS = (
     (b"<?xml", f"<dc:title>{MARK}</dc:title>".encode()),
     (b"%!PS", f"%%Creator: {MARK}\n".encode()),
     (TABLE.encode(), b""),
+    (PAGE.encode(), b""),
 )
 
 

@@ -1,10 +1,11 @@
-"""Which splits a data set has and how large its crops are: told before anything is built or read."""
+"""Check which splits a data set has and how large its crops are, before anything is built or read."""
 
 import zipfile
 
 import numpy as np
 
-from pipelines.schema import check_side, is_bank, refuse_split, whole_bank
+from pipelines.bank import is_bank, whole_bank
+from pipelines.schema import check_side, refuse_split
 
 
 def describe(data, key):
@@ -16,7 +17,7 @@ def describe(data, key):
     """
     if is_bank(data):
         return describe_bank(data, key)
-    from pipelines.read import find_builder  # Shards are TensorFlow's.
+    from pipelines.records import find_builder  # Shards are TensorFlow's.
 
     info = find_builder(data).info
     return set(info.splits), info.features[key].shape[0] if key in info.features else None
@@ -42,22 +43,20 @@ def read_shape(file):
     return np.lib.format.read_array_header_1_0(file)[0]
 
 
-def check_data(shards, swap_pairs, mix, size, splits=("train", "validation")):
+def check_data(config, size, splits=("train", "validation")):
     """Refuse data without a split that is needed, or whose crops have another side than the network.
 
     Args:
-        shards, swap_pairs, mix: as ``load.load`` takes them; what is not read is not looked at.
+        config: ``BatchConfig``; data that it does not read are not looked at.
         size: pixels of the network's side.
         splits: those that are needed.
 
     Raises:
         DataError: as said, or there are no such data.
     """
-    wanted = [] if swap_pairs and mix == 1 else [(shards, "crop")]
-    wanted += [(swap_pairs, "input")] if swap_pairs and mix > 0 else []
-    for data, key in wanted:
-        found, side = describe(data, key)
+    for data, keys in config.sources.values():
+        found, side = describe(data, keys[0])
         for split in splits:
             if split not in found:
                 refuse_split(data, found, split)
-        check_side(data, key, side, size)
+        check_side(data, keys[0], side, size)

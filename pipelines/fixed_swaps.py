@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras_uncover.refusals import DataError, OptionError
 from keras_uncover.swaps import augment as augmentation
 from keras_uncover.swaps import synthesis
-from pipelines.make import to_float
-from pipelines.read import PORTRAIT, iterate_records, open_builder
-from pipelines.schema import check_side
+from pipelines.batches import to_float
+from pipelines.records import iterate_records, open_builder
+from pipelines.schema import PORTRAIT, check_side
 
 BATCH = 16
 POSTS = 8  # post-processing draws of a person

@@ -24,7 +24,9 @@ from keras_uncover.swaps.family_names import FAMILIES
 
 
 def parse_arguments(arguments=None):
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        "python -m pipelines.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shards")
     parser.add_argument("--split", default="train")
     parser.add_argument("--out", default="sheet.png")
@@ -56,9 +58,10 @@ from keras_uncover.swaps import morphs  # noqa: E402
 from keras_uncover.swaps.augment import DRAWS as AUGMENT_DRAWS  # noqa: E402
 from keras_uncover.swaps.augment import augment  # noqa: E402
 from keras_uncover.swaps.synthesis import DRAWS, make_swaps  # noqa: E402
+from pipelines.batches import to_float  # noqa: E402
 from pipelines.fixed_swaps import pair_people  # noqa: E402
-from pipelines.make import to_float  # noqa: E402
-from pipelines.read import PORTRAIT, holds_pairs, iterate_records, open_builder  # noqa: E402
+from pipelines.records import holds_pairs, iterate_records, open_builder  # noqa: E402
+from pipelines.schema import PORTRAIT  # noqa: E402
 
 COLUMNS = 4  # cells a row of the sheet
 SWAP = ("input", "mask", "target", "donor")  # pictures of a cell that shows a swap

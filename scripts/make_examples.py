@@ -40,7 +40,8 @@ from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
 from keras_uncover.inference.uncoverer import align_faces  # noqa: E402
 from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points  # noqa: E402
-from keras_uncover.ops.mesh import VERTICES, crop_transform, unwrap_texture, uv_map  # noqa: E402
+from keras_uncover.ops.mesh import VERTICES, crop_transform  # noqa: E402
+from keras_uncover.ops.texture import unwrap_texture, uv_map  # noqa: E402
 from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps  # noqa: E402
 from pipelines.build.lists import read_list  # noqa: E402
 

@@ -36,7 +36,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_uncover.faces.identity import Judge, distance  # noqa: E402
-from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.models.build import build_from_folder  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402
 from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people  # noqa: E402
 

@@ -35,14 +35,14 @@ if __name__ == "__main__":
 
 from evaluate_keras import calibrate, evaluate  # noqa: E402
 from keras_uncover.evaluation import tables as report_text  # noqa: E402
-from keras_uncover.inference.calibration import describe_calibration  # noqa: E402
+from keras_uncover.evaluation.calibration import describe_calibration  # noqa: E402
 from keras_uncover.inference.self_test import record_answers  # noqa: E402
-from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.models.build import build_from_folder  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402
 from keras_uncover.swaps.families import leave_out  # noqa: E402
 from keras_uncover.training.setup import plain_names  # noqa: E402
-from pipelines.make import choose_shares  # noqa: E402
-from pipelines.read import find_builder, iterate_records  # noqa: E402
+from pipelines.config import choose_shares  # noqa: E402
+from pipelines.records import find_builder, iterate_records  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESETS = ROOT / "keras_uncover" / "presets"

@@ -49,7 +49,7 @@ import tensorflow as tf  # noqa: E402
 
 from keras_uncover.models.autoencoder import ARCH, KIND, build_autoencoder, load_autoencoder  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402
-from pipelines.read import iterate_records  # noqa: E402
+from pipelines.records import iterate_records  # noqa: E402
 
 BATCH = 16
 CHUNK = 50  # steps between looks at the clock

@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-import functools
+import dataclasses
 import hashlib
 import json
 import os
@@ -77,8 +77,10 @@ class Trainer:
         import pipelines.load
 
         # Swaps of one family without post-processing, not compiled: a start takes seconds.
-        easy = dict(compiled=False, augment=False, plain=True, shares={"mesh": 1.0})
-        pipelines.load.load = functools.partial(pipelines.load.load, **easy)
+        easy, usual = dict(augment=False, plain=True, shares={"mesh": 1.0}), pipelines.load.load
+        pipelines.load.load = lambda config, *arguments, **options: usual(
+            dataclasses.replace(config, **easy), *arguments, compiled=False, **options
+        )
         import train_keras  # noqa: F401
 
         self.shards, self.out = folder / "shards", folder / "run"
@@ -120,7 +122,7 @@ class Trainer:
 
     def check(self):
         from keras_uncover.presets.weights import WeightsError, load_verified
-        from keras_uncover.training.checkpoints import CheckpointError, list_checkpoints, read_note
+        from keras_uncover.training.saving import CheckpointError, list_checkpoints, read_note
 
         try:
             for path in list_checkpoints(self.out):
@@ -228,8 +230,8 @@ def make_tiny(folder):
     """A preset of the smallest size with new weights, the same at every start."""
     import keras
 
+    from keras_uncover.models.build import build_model
     from keras_uncover.models.config import TINY
-    from keras_uncover.presets import build_model
     from keras_uncover.presets.weights import save_preset
     from keras_uncover.training.setup import run_config
 

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from export.graph.small import look_closer
+from keras_uncover.faces.alignment import align_points
 from keras_uncover.faces.detection import region_of_detection
 from keras_uncover.faces.finder import (
     MAX_CANDIDATES,
@@ -13,7 +14,6 @@ from keras_uncover.faces.finder import (
     place_points,
     rank_faces,
 )
-from keras_uncover.inference.uncoverer import align_points
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.ops.geometry import cut_crops
 from keras_uncover.ops.mesh import crop_transform
@@ -80,13 +80,14 @@ def look_at_regions(photo, regions, mesh):
     return tf.cond(tf.shape(regions)[0] > 0, look, lambda: (tf.zeros((0, POINTS, 3)), tf.zeros((0,))))
 
 
-def find_and_align(photo, find, size, max_faces):
+def find_and_align(photo, find, size, max_faces, view=1.0):
     """The faces of a photo, at most ``max_faces``, as the networks see them.
 
     Args:
         photo: uint8 ``(height, width, 3)``.
         find: photo to boxes, points and the number of unsure places, as ``find_faces`` answers.
         size: pixels of a crop's side.
+        view: as for ``keras_uncover.ops.mesh.crop_transform``.
 
     Returns: dict of ``boxes`` float32 ``(max_faces, 4)``, ``crops`` ``(max_faces, size, size, 3)`` in [0, 1],
     ``points`` ``(max_faces, 478, 3)`` in unit coordinates of the crops, ``sides`` ``(max_faces,)``, photo pixels that a
@@ -97,10 +98,10 @@ def find_and_align(photo, find, size, max_faces):
     counts = {"faces_found": tf.shape(boxes)[0], "faces_unsure": unsure}
     boxes, points = boxes[:max_faces], points[:max_faces]
     crops, unit = tf.map_fn(
-        lambda face: tuple(part[0] for part in align_points(photo, face[None], size)), points,
+        lambda face: tuple(part[0] for part in align_points(photo, face[None], size, view)), points,
         fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3))),
     )
-    places = crop_transform(points)
+    places = crop_transform(points, view)
     sides = tf.sqrt(places[:, 0, 0] ** 2 + places[:, 1, 0] ** 2)
     rows = {"boxes": boxes, "crops": crops, "points": unit, "sides": sides}
     specs = found_specs(size, max_faces)

@@ -101,7 +101,7 @@ def load_uncoverer(preset, threshold=None):
 
     # Building networks makes millions of objects that all stay: looking for garbage among them costs seconds.
     gc.set_threshold(200_000, 20, 100)
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     with hushed_start():
         from keras_uncover.inference.uncoverer import Uncoverer

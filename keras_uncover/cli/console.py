@@ -1,51 +1,13 @@
 """Words for the person at the terminal, on stderr."""
 
-import logging
-import os
-import re
 import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
 
 from keras_uncover.escapes import escape
 from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts, describe_rates, format_score
 from keras_uncover.process import tell
 from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
-
-START_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+:\d+\] ")
-
-
-@contextmanager
-def hushed_start():
-    """Keep TensorFlow's start-up notes off stderr; all else that is written meanwhile follows at the end.
-
-    Its C++ code writes these notes before any log level holds. Where the user sets ``TF_CPP_MIN_LOG_LEVEL`` the log is
-    wanted, and nothing is held back.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Advice on tracing is not for who asks about a photo.
-    flush()
-    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "wb", buffering=0) as stderr:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            flush()
-            os.dup2(stderr.fileno(), 2)
-            held.seek(0)
-            with suppress(OSError):
-                stderr.write(b"".join(line for line in held if not START_NOTE.match(line)))
-
-
-def flush():
-    """Write out what Python holds of stderr, if it can be written."""
-    with suppress(OSError):
-        sys.stderr.flush()
 
 
 class Console:

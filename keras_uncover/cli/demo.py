@@ -53,8 +53,8 @@ def run(arguments):
         return WEIGHTS
     if bare(arguments.host) not in LOOPBACK:
         say(f"note: {arguments.host} can be reached from other machines; whoever can reach it can ask for answers")
-    from keras_uncover.cli.console import hushed_start
     from keras_uncover.demo.app import load_preset, serve
+    from keras_uncover.process import hushed_start
 
     with hushed_start():
         page = serve(

@@ -1,13 +1,11 @@
 """Checks of an installation: what it is made of, whether its weights are whole, and whether it still answers right."""
 
 import importlib.util
-import json
 import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata, resources
-from pathlib import Path
 
 from keras_uncover.backend import OWN, BackendError, check_backend, chosen_backend, read_settings, settings_file
 from keras_uncover.presets import preset_folder, shipped_configs
@@ -18,10 +16,7 @@ NEEDED = ("keras", "numpy", "pillow", "opencv-python-headless", "matplotlib", "h
 EXTRAS = {"demo": "gradio", "data": "tensorflow_datasets", "serve": "tensorflow_serving", "onnx": "onnxruntime"}
 MODULES = {"pillow": "PIL", "opencv-python-headless": "cv2"}
 MEMORY = 2 * 1024**3  # bytes that answering takes at most
-SAMPLE = resources.files("keras_uncover") / "data" / "samples" / "fake.jpg"
-SELF_TEST = "self_test.json"
 SETTINGS = "keras settings"
-NEAR = {"p_fake": 0.02, "mask_area": 0.02, "box": 3.0}  # how far an answer may be from the recorded one
 
 
 @dataclass(frozen=True)
@@ -128,7 +123,7 @@ def check_settings():
 
 def check_devices():
     """Keras with its backend and devices."""
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     try:
         with hushed_start():
@@ -142,55 +137,21 @@ def check_devices():
 
 def check_answer(preset):
     """Answer the bundled photo and compare with what is recorded for these weights."""
-    from keras_uncover.cli.console import hushed_start
+    from keras_uncover.process import hushed_start
 
     try:
         folder = preset_folder(preset)
-        expected = read_recorded(folder)
         with hushed_start():
-            found = answer_sample(folder)
+            from keras_uncover.inference import self_test  # loads the backend
+
+            found = self_test.answer_sample(folder)
+        expected = self_test.read_recorded(folder)
     except (WeightsError, ValueError) as error:
         return Check("self-test", FAIL, str(error))
-    words = f"{preset} answered {SAMPLE.name}: p_fake {found['p_fake']:.4f}"
+    words = f"{preset} answered {self_test.SAMPLE.name}: p_fake {found['p_fake']:.4f}"
     if expected is None:
         return Check("self-test", NOTE, f"{words}; no answer is recorded for these weights to compare with")
-    apart = differences(found, expected)
+    apart = self_test.differences(found, expected)
     if apart:
         return Check("self-test", FAIL, f"{words}; not as recorded: {'; '.join(apart)}")
     return Check("self-test", OK, f"{words}, as recorded")
-
-
-def answer_sample(folder):
-    """The bundled photo's answer without calibration, which would hide what the network does: plain data.
-
-    Returns: dict of ``weights_sha256``, ``box``, ``p_fake`` and ``mask_area`` (None from a classifier).
-    """
-    from keras_uncover.inference.uncoverer import Uncoverer
-
-    uncoverer = Uncoverer.from_preset(folder, calibrated=False)
-    answer = uncoverer(SAMPLE).main
-    area = None if answer.mask_area is None else round(answer.mask_area, 6)
-    box = None if answer.bbox is None else [round(value, 2) for value in answer.bbox]
-    p_fake = None if answer.p_fake is None else round(answer.p_fake, 6)
-    return {"weights_sha256": uncoverer.weights_sha256, "box": box, "p_fake": p_fake, "mask_area": area}
-
-
-def read_recorded(folder):
-    """The recorded answer of a preset's weights, or None where there is none or it is one of other weights."""
-    path = Path(folder) / SELF_TEST
-    if not path.is_file():
-        return None
-    recorded = json.loads(path.read_text("utf-8"))
-    return recorded if recorded["weights_sha256"] == read_manifest(folder)[WEIGHTS] else None
-
-
-def differences(found, expected):
-    """Words on every number that is farther from the recorded one than another device or backend brings it."""
-    said = []
-    for name, near in NEAR.items():
-        pair = (found[name], expected[name])
-        both = all(value is not None for value in pair)
-        numbers = zip(*(value if isinstance(value, list) else [value] for value in pair)) if both else ()
-        if any(abs(a - b) > near for a, b in numbers) or (not both and pair != (None, None)):
-            said.append(f"{name} {pair[0]}, recorded {pair[1]}")
-    return said

@@ -8,11 +8,10 @@ import os
 import sys
 from importlib import metadata
 
-from keras_uncover.cache import use_cache
 from keras_uncover.cli import card, demo, doctor, match, plot, predict
 from keras_uncover.cli.common import INTERRUPTED, PIPE, complain, say
 from keras_uncover.escapes import Parser
-from keras_uncover.process import ended_by_term, open_closed_streams
+from keras_uncover.process import ended_by_term, open_closed_streams, use_cache
 from keras_uncover.refusals import explain
 
 COMMANDS = (predict, match, demo, doctor, card, plot)  # in the order of --help

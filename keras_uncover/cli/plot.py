@@ -4,7 +4,6 @@ import os
 
 from keras_uncover.cli.common import DONE, FAILED, add_command, add_overwrite, check_writable, complain
 from keras_uncover.escapes import for_stdout
-from keras_uncover.training.history import HISTORY
 
 
 def add(commands):
@@ -26,9 +25,11 @@ def add(commands):
 
 def run(arguments):
     """Draw the curves; returns the exit code."""
+    from keras_uncover.training.figures import draw_history, save_history
+    from keras_uncover.training.run_folder import HISTORY, read_history
+
     arguments.out = arguments.out or os.path.join(arguments.folder, "curves.png")
     check_writable(arguments, "out", [os.path.join(arguments.folder, HISTORY)])
-    from keras_uncover.training.figures import draw_history, read_history, save_history
 
     try:
         history = read_history(arguments.folder)

@@ -1,6 +1,6 @@
-"""An answer as HTML: nine panels a face, for the demo and for the report, without a request to anywhere.
+"""An answer as HTML: nine panels a face, for the demo and for the report. It loads nothing: pictures are embedded.
 
-Pictures are inside the page as data. Words come first: the verdict is text, colour only repeats it.
+The verdict is text; colour only repeats it.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""From the scores of people kept aside to a probability, a threshold and an uncertain band, in NumPy.
+"""From the scores of people kept aside to a probability, a threshold and an uncertain band, and their writing.
 
 Scores are the network's own ``p_fake``. Rows are dicts of arrays ``(n,)``: ``p_fake``, ``person``, ``donor_person``
 (the person again for a genuine photo).
@@ -6,10 +6,15 @@ Scores are the network's own ``p_fake``. Rows are dicts of arrays ``(n,)``: ``p_
 
 import numpy as np
 
-from keras_uncover.evaluation import ranking
+from keras_uncover.evaluation import bootstrap, ranking
+from keras_uncover.inference.answers import describe_rates
+from keras_uncover.inference.calibration import NEAREST
+from keras_uncover.inference.scores import count_scores
+from keras_uncover.presets import preset_folder
+from keras_uncover.presets.schema import uncalibrated
+from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config
 from keras_uncover.refusals import DataError, OptionError
 
-NEAREST = 2.0**-23  # to 0 and 1 that a score is taken to be, so that its logit is finite; float32 holds both exactly
 STEPS, TOLERANCE = 100, 1e-9
 
 
@@ -123,7 +128,7 @@ def rate_with_interval(wrong, counts, n_people):
     Where nobody, or everybody, was wrong, drawing people tells nothing: there the interval ends where ``n_people``
     independent tries would still come out so once in forty times.
     """
-    return ranking.open_interval(ranking.mean_with_interval(wrong, counts), n_people)
+    return bootstrap.open_interval(bootstrap.mean_with_interval(wrong, counts), n_people)
 
 
 def measure_rates(genuine, fakes, threshold, band):
@@ -140,7 +145,7 @@ def measure_rates(genuine, fakes, threshold, band):
     people = len(np.unique(np.concatenate([genuine["person"], fakes["person"]])))
 
     def rate(rows, wrong):
-        return rate_with_interval(wrong, ranking.draw_people(rows["person"], rows["donor_person"]), people)
+        return rate_with_interval(wrong, bootstrap.draw_people(rows["person"], rows["donor_person"]), people)
 
     return {
         "n_people": people,
@@ -177,3 +182,62 @@ def calibrate(genuine, fakes, rate, **provenance):
         **provenance,
     }
     return {"threshold": threshold, "band": band, "calibration": calibration}
+
+
+def write_calibration(preset, rate, rows, **said):
+    """Fit a calibration on the first split's people, measure its error rates on the last one's, and write both.
+
+    Args:
+        preset: as ``preset_folder`` takes it; its ``config.json`` and manifest are rewritten, the weights are not.
+        rate: wanted rate of false alarms, in (0, 1).
+        rows: dict from split to ``p_fake`` as the network itself gives it, ``person`` and ``donor_person``, ``(n,)``
+            each, the last empty for genuine photos. With one split alone nothing is measured on others.
+        said: what else the configuration shall tell of these examples; ``shards`` must be among it.
+
+    Returns: dict of the entries written: ``threshold``, ``band``, ``calibration`` and, where there is another split,
+    ``measured``.
+
+    Raises:
+        WeightsError: there is no such preset, or it was altered.
+        ValueError: the scores cannot be calibrated.
+    """
+    folder = preset_folder(preset)
+    said = {**said, "weights_sha256": read_manifest(folder)[WEIGHTS]}
+    (split, fit_rows), *others = rows.items()
+    entries = calibrate(*part_kinds(fit_rows), rate, split=split, **said)
+    if others:
+        split, test_rows = others[-1]
+        found = entries["calibration"]
+        scaled = {**test_rows, "p_fake": scale(test_rows["p_fake"], found["temperature"], found["bias"])}
+        entries["measured"] = measure_calibrated(*part_kinds(scaled), entries, split=split, **said)
+    save_config(folder, {**uncalibrated(load_verified(folder)), **entries})
+    return entries
+
+
+def part_kinds(rows):
+    """Rows of genuine photos and rows of fakes."""
+    genuine = rows["donor_person"] == ""
+    return [{key: value[kind] for key, value in rows.items()} for kind in (genuine, ~genuine)]
+
+
+def measure_calibrated(genuine, fakes, entries, **said):
+    """Error rates, calibration error and histogram of scores at a preset's threshold, with what they belong to."""
+    at = {key: entries[key] for key in ("threshold", "band")}
+    ece = ranking.calibration_error(genuine["p_fake"], fakes["p_fake"])
+    scores = count_scores(genuine["p_fake"], fakes["p_fake"])
+    return {**measure_rates(genuine, fakes, **at), "ece": ece, "scores": scores, **at, **said}
+
+
+def describe_calibration(entries):
+    """What ``write_calibration`` wrote, as text."""
+    found, band = entries["calibration"], entries["band"]
+    lines = [
+        f"temperature {found['temperature']:.3f}, bias {found['bias']:.3f}, fitted on {found['n_people']} "
+        f"{found['split']} people: calibration error {found['ece_before']:.4f}, then {found['ece_after']:.4f}",
+        f"threshold {entries['threshold']:.4f}, "
+        + ("no uncertain band" if band is None else f"uncertain from {band[0]:.4f} up to it"),
+        describe_rates(found),
+    ]
+    if "measured" in entries:
+        lines.append(f"calibration error {entries['measured']['ece']:.4f}; {describe_rates(entries['measured'])}")
+    return "\n".join(lines)

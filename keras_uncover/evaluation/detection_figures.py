@@ -9,9 +9,9 @@ from statistics import NormalDist
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_uncover.evaluation import ranking
+from keras_uncover.evaluation import bootstrap, ranking
 from keras_uncover.evaluation.calibration import rate_with_interval
-from keras_uncover.evaluation.paper_figures import CHANCE, INK, OURS, SHADE, finish
+from keras_uncover.evaluation.figures import CHANCE, INK, OURS, SHADE, finish
 from keras_uncover.inference.answers import decide
 
 LOWEST = 1e-3  # of the rates that are drawn
@@ -52,7 +52,7 @@ def curve_interval(genuine, fakes, rates):
     both = {key: np.concatenate([genuine[key], fakes[key]]) for key in ("p_fake", "person", "donor_person")}
     kind = np.repeat([0, 1], [len(genuine["p_fake"]), len(fakes["p_fake"])])
     rows, curves = np.arange(len(kind)), []
-    for counts in ranking.draw_people(both["person"], both["donor_person"], kind, draws=DRAWS):
+    for counts in bootstrap.draw_people(both["person"], both["donor_person"], kind, draws=DRAWS):
         drawn = np.repeat(rows, counts)
         scores, kinds = both["p_fake"][drawn], kind[drawn]
         curves.append(found_at(scores[kinds == 0], scores[kinds == 1], rates))
@@ -119,7 +119,7 @@ def draw_reliability(axes, detection, genuine, fakes):
 def count_verdicts(rows, threshold, band):
     """Share with interval of each verdict among rows: dict in the order of ``VERDICTS``."""
     given = np.array([decide(float(p_fake), threshold, band) for p_fake in rows["p_fake"]])
-    counts = ranking.draw_people(rows["person"], rows["donor_person"])
+    counts = bootstrap.draw_people(rows["person"], rows["donor_person"])
     people = len(np.unique(rows["person"]))
     return {verdict: rate_with_interval(given == verdict, counts, people) for verdict in VERDICTS}
 

@@ -1,4 +1,4 @@
-"""The gallery: whom the judge takes a recovered face for, among all people that were measured."""
+"""The gallery: which of all measured people the judge finds nearest to a recovered face."""
 
 import numpy as np
 from keras import ops

@@ -1,6 +1,10 @@
 """Options with which ``evaluate_keras.py`` measures pictures of the user's own. Importing this loads no Keras."""
 
+from pathlib import Path
+
 from keras_uncover.evaluation.material import CLIPS
+
+OUT, NUMBERS, REPORT, FIGURES = "material", "numbers.json", "report.md", ("material.png", "material.pdf")
 
 DESCRIPTION = """\
 A model is measured on photos and on results of swap tools:
@@ -25,7 +29,7 @@ def add_options(parser):
     group = parser.add_argument_group("pictures of your own, in place of SHARDS", DESCRIPTION)
     group.add_argument("--photos", metavar="DIR", help="genuine photos, or a folder of them for each source")
     group.add_argument("--swaps", metavar="DIR", help="results of a swap tool, or a folder of them for each tool")
-    group.add_argument("--out", metavar="DIR", help="folder of the report (material)")
+    group.add_argument("--out", metavar="DIR", help=f"folder of the report ({OUT})")
     group.add_argument(
         "--reference", metavar="SOURCE", help="the source of --photos whose scores give the thresholds of 1, 5 and "
         "10 %% false alarms, and that swaps are ranked against (all photos)",
@@ -60,3 +64,11 @@ def material_arguments(options):
     """The arguments of ``measure_material``, defaults left out."""
     names = ("model", "photos", "swaps", "out", "reference", "clips", "figures")
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def material_outputs(options):
+    """The files that a report takes the place of; none where shards are measured."""
+    if not wants_material(options):
+        return []
+    figures = [] if options.figures else FIGURES
+    return [Path(options.out or OUT) / name for name in (NUMBERS, REPORT, *figures)]

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from keras_uncover.evaluation import ranking
+from keras_uncover.evaluation import bootstrap, ranking
 from keras_uncover.evaluation.material import PHOTO, ROLES
 from keras_uncover.evaluation.material_rows import (
     join_clips,
@@ -34,15 +34,15 @@ def mean(rows, values):
     if not known.any():
         return None
     weights = scene_weights(rows["scene"][known])
-    counts = ranking.draw_scenes(rows["scene"][known])
-    entry = ranking.ratio_with_interval(weights * values[known], weights, counts)
+    counts = bootstrap.draw_scenes(rows["scene"][known])
+    entry = bootstrap.ratio_with_interval(weights * values[known], weights, counts)
     return {**entry, "scenes": len(np.unique(rows["scene"][known]))}
 
 
 def share(rows, chosen):
     """Share of the rows that a mask ``(n,)`` or values in [0, 1], of which NaN is left out, choose; None of nothing."""
     entry = mean(rows, np.asarray(chosen, float))
-    return entry and ranking.open_interval(entry, entry["scenes"])
+    return entry and bootstrap.open_interval(entry, entry["scenes"])
 
 
 def contest(genuine, fake, measures):
@@ -60,7 +60,7 @@ def contest(genuine, fake, measures):
     scores, weights = [side["p_fake"] for side in sides], [scene_weights(side["scene"]) for side in sides]
     cut = len(scores[0])
     kinds = np.repeat([0, 1], [cut, len(scores[1])])
-    counts = ranking.draw_scenes(np.concatenate([side["scene"] for side in sides]), kinds=kinds)
+    counts = bootstrap.draw_scenes(np.concatenate([side["scene"] for side in sides]), kinds=kinds)
     said = {"n": len(scores[1]), "n_genuine": cut, "scenes": len(np.unique(fake["scene"]))}
     found = {}
     for name, measure in measures.items():
@@ -68,7 +68,7 @@ def contest(genuine, fake, measures):
             measure(*scores, weights[0] * counts[k : k + CHUNK, :cut], weights[1] * counts[k : k + CHUNK, cut:])
             for k in range(0, len(counts), CHUNK)
         ]
-        interval = ranking.interval(np.concatenate(drawn))
+        interval = bootstrap.interval(np.concatenate(drawn))
         found[name] = {"value": float(measure(*scores, *weights)), "interval": interval, **said}
     return found
 
@@ -114,7 +114,7 @@ def part_numbers(results, targets, photos, reference):
         "auc_targets": contest(targets, results, {"auc": ranking.weighted_auc})["auc"],
         "auc_photos": contest(photos, results, {"auc": ranking.weighted_auc})["auc"],
         "found_at": {
-            rate: found and ranking.open_interval(found, found["scenes"])
+            rate: found and bootstrap.open_interval(found, found["scenes"])
             for rate, found in contest(reference, results, rates).items()
         },
     }
@@ -179,8 +179,8 @@ def distance_numbers(results, role):
     answer, copied = (np.array([e[who] for e in entries if e["answer"] is not None]) for who in ("answer", "input"))
     numbers = {"answer": mean(rows, answer), "input": mean(rows, copied), "no_face": int((~shown).sum())}
     if shown.any():
-        weights, counts = scene_weights(rows["scene"]), ranking.draw_scenes(rows["scene"])
-        numbers["answer_over_input"] = ranking.ratio_with_interval(weights * answer, weights * copied, counts)
+        weights, counts = scene_weights(rows["scene"]), bootstrap.draw_scenes(rows["scene"])
+        numbers["answer_over_input"] = bootstrap.ratio_with_interval(weights * answer, weights * copied, counts)
     return numbers
 
 

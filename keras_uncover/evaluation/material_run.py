@@ -5,17 +5,19 @@ from pathlib import Path
 
 from keras_uncover.evaluation.material import CLIPS, PHOTO, MaterialError, read_material
 from keras_uncover.evaluation.material_answers import Answers, Examiner, examine_all
+from keras_uncover.evaluation.material_options import NUMBERS, OUT, REPORT
 from keras_uncover.evaluation.material_report import material_numbers
 from keras_uncover.evaluation.material_tables import to_page
 from keras_uncover.faces.identity import SAME_PERSON, Judge
 from keras_uncover.files import write_whole
 from keras_uncover.inference.uncoverer import Uncoverer
+from keras_uncover.overwriting import WRITTEN_BY
 from keras_uncover.terminal import Progress
 
-ANSWERS, NUMBERS, PAGE = "answers.jsonl", "numbers.json", "report.md"
+ANSWERS = "answers.jsonl"
 
 
-def measure_material(model, photos=None, swaps=None, out="material", reference=None, clips=CLIPS, figures=None):
+def measure_material(model, photos=None, swaps=None, out=OUT, reference=None, clips=CLIPS, figures=None):
     """Measure a model on folders of pictures and write answers, numbers, tables and a figure.
 
     Args:
@@ -46,13 +48,13 @@ def measure_material(model, photos=None, swaps=None, out="material", reference=N
     numbers = describe_run(uncoverer, photos, swaps) | material_numbers(examined, reference)
     numbers["left_out"] += material.left_out
     numbers = rounded(numbers)
-    write_whole(out / NUMBERS, json.dumps(numbers, indent=1, allow_nan=False) + "\n")
-    write_whole(out / PAGE, to_page(numbers))
+    write_whole(out / NUMBERS, json.dumps({**WRITTEN_BY, **numbers}, indent=1, allow_nan=False) + "\n")
+    write_whole(out / REPORT, to_page(numbers))
     # Import matplotlib, which numbers alone do without.
     from keras_uncover.evaluation.material_figures import save_material
 
     save_material(figures or out, numbers)
-    progress.say(f"{NUMBERS} and {PAGE} are in {out}, the figure in {figures or out}")
+    progress.say(f"{NUMBERS} and {REPORT} are in {out}, the figure in {figures or out}")
     return numbers
 
 

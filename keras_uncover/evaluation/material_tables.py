@@ -1,6 +1,7 @@
 """The material's numbers as a page of tables in Markdown, for people and for terminals."""
 
 from keras_uncover.evaluation.tables import align, number, to_markdown
+from keras_uncover.overwriting import PAGE
 
 NOTE = (
     "Brackets: 95 % intervals over scenes. A scene is a film clip or a target picture, and each has the same weight; n "
@@ -119,7 +120,7 @@ def to_page(report):
     parts += [to_markdown(rows) for rows in material_tables(report)]
     lines = left_out_lines(report)
     parts += [f"## Without an answer: {len(lines)} files", "\n".join(f"- {line}" for line in lines)] if lines else []
-    return "\n\n".join(parts) + "\n"
+    return PAGE + "\n\n".join(parts) + "\n"
 
 
 def describe_material(report):

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.evaluation import ranking
-from keras_uncover.training.losses import ssim_map, weigh_windows
+from keras_uncover.ops.ssim import ssim_map, weigh_windows
 
 AXES = (1, 2, 3)
 BRIGHTEST_PSNR = 100.0  # dB given where the answer is the truth, whose PSNR is infinite

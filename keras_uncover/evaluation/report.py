@@ -1,19 +1,30 @@
-"""From rows of an evaluation to its report: every number with its interval over people, every role with its baselines."""
+"""From rows of an evaluation to its report: numbers with their intervals over people, roles with their baselines."""
 
 import numpy as np
 
-from keras_uncover.evaluation import baselines, ranking
+from keras_uncover.evaluation import baselines, bootstrap, ranking
 from keras_uncover.evaluation.scoring import ANSWER, COPY, TRUTH, join_common
 from keras_uncover.evaluation.set_distances import FrechetDistance, KernelDistance
 
 FEATURES = "dlib_resnet"  # the judge's network, through which sets of pictures are compared
 BASELINES = {"target": baselines.TARGET, "donor": baselines.DONOR}
-REGION = {"target": "mask", "donor": "face"}  # inside which pixels are compared
+# Names of a role's numbers that say over what, or inside which region. Tables and figures ask for them by these names.
+NAMES = {
+    "target": {
+        "distance": "distance_over_copy", "rank1": "rank1_copy", "role_swaps": "role_swaps_copy",
+        "own": "own_within_mark_copy", "others": "others_within_mark_copy", "ssim": "ssim_mask", "psnr": "psnr_mask",
+    },
+    "donor": {
+        "distance": "distance_over_masked_copy", "rank1": "rank1_masked_copy", "role_swaps": "role_swaps_masked_copy",
+        "own": "own_within_mark_masked_copy", "others": "others_within_mark_masked_copy",
+        "ssim": "ssim_face", "psnr": "psnr_face",
+    },
+}
 
 
 def count_people(rows, kinds=None):
     """Bootstrap counts of rows, both roles drawn."""
-    return ranking.draw_people(rows["person"], rows["donor_person"], kinds)
+    return bootstrap.draw_people(rows["person"], rows["donor_person"], kinds)
 
 
 def detection(genuine, fakes):
@@ -27,7 +38,7 @@ def detection(genuine, fakes):
             drawn, kind = scores[rows], label[rows]
             return measure(drawn[kind == 0], drawn[kind == 1], *options)
 
-        return ranking.measure_with_interval(apart, counts)
+        return bootstrap.measure_with_interval(apart, counts)
 
     return {
         "auc": measured(ranking.auc),
@@ -44,7 +55,7 @@ def localisation(rows):
     if "iou" not in rows:
         return None
     counts = count_people(rows)
-    return {name: ranking.mean_with_interval(rows[name], counts) for name in ("iou", "pixel_auc")}
+    return {name: bootstrap.mean_with_interval(rows[name], counts) for name in ("iou", "pixel_auc")}
 
 
 def best_baseline(rows, role, measure="distance", highest=False):
@@ -70,31 +81,34 @@ def role_numbers(rows, role):
 def answer_numbers(rows, role, counts):
     """What a role's answers are worth, over the copy and over the best baseline."""
     def mean(measure, who=ANSWER):
-        return ranking.mean_with_interval(rows[f"{role}.{measure}.{who}"], counts)
+        return bootstrap.mean_with_interval(rows[f"{role}.{measure}.{who}"], counts)
 
     def ratio(measure, who):
         columns = (rows[f"{role}.{measure}.{name}"] for name in (ANSWER, who))
-        return ranking.ratio_with_interval(*columns, counts)
+        return bootstrap.ratio_with_interval(*columns, counts)
 
     best, ranked, copy = best_baseline(rows, role), best_baseline(rows, role, "rank1", highest=True), COPY[role]
+    names = NAMES[role]
     return {
         "distance": mean("distance"),
-        f"distance_over_{copy}": ratio("distance", copy),
+        names["distance"]: ratio("distance", copy),
         "distance_over_best_baseline": ratio("distance", best),
         "best_baseline": best,
         "rank1": mean("rank1"),
-        f"rank1_{copy}": mean("rank1", copy),
+        names["rank1"]: mean("rank1", copy),
         "rank1_best_baseline": mean("rank1", ranked),
         "rank1_best_baseline_name": ranked,
-        **{f"{name}_mark": mean(name) for name in ("own_within", "others_within")},
-        **{f"{name}_mark_{copy}": mean(name, copy) for name in ("own_within", "others_within")},
+        "own_within_mark": mean("own_within"),
+        "others_within_mark": mean("others_within"),
+        names["own"]: mean("own_within", copy),
+        names["others"]: mean("others_within", copy),
         "l1": mean("l1"),
         "l1_closed": one_minus(ratio("l1", copy)),
-        f"ssim_{REGION[role]}": mean("ssim"),
-        f"psnr_{REGION[role]}": mean("psnr"),
+        names["ssim"]: mean("ssim"),
+        names["psnr"]: mean("psnr"),
         **sets_apart(rows, role, ANSWER),
         "role_swaps": mean("role_swap"),
-        f"role_swaps_{copy}": mean("role_swap", copy),
+        names["role_swaps"]: mean("role_swap", copy),
         "replications": mean("replication"),
     }
 
@@ -103,13 +117,14 @@ def baseline_numbers(rows, role, name, counts):
     """A baseline's numbers, and our distance over its own; None where it could not be had."""
     if f"{role}.distance.{name}" not in rows:
         return None
-    keys = {"distance": "distance", "rank1": "rank1", "l1": "l1"}
-    keys |= {f"{measure}_{REGION[role]}": measure for measure in ("ssim", "psnr")}
-    numbers = {
-        key: ranking.mean_with_interval(rows[f"{role}.{measure}.{name}"], counts) for key, measure in keys.items()
-    }
+
+    def mean(measure):
+        return bootstrap.mean_with_interval(rows[f"{role}.{measure}.{name}"], counts)
+
+    numbers = {"distance": mean("distance"), "rank1": mean("rank1"), "l1": mean("l1")}
+    numbers |= {NAMES[role]["ssim"]: mean("ssim"), NAMES[role]["psnr"]: mean("psnr")}
     columns = (rows[f"{role}.distance.{who}"] for who in (ANSWER, name))
-    return {**numbers, "ours_over_it": ranking.ratio_with_interval(*columns, counts), **sets_apart(rows, role, name)}
+    return {**numbers, "ours_over_it": bootstrap.ratio_with_interval(*columns, counts), **sets_apart(rows, role, name)}
 
 
 def one_minus(number):
@@ -138,7 +153,7 @@ def genuine_numbers(rows):
     if "ssim" not in rows:
         return None
     counts = count_people(rows)
-    return {name: ranking.mean_with_interval(rows[name], counts) for name in ("ssim", "mask_area")}
+    return {name: bootstrap.mean_with_interval(rows[name], counts) for name in ("ssim", "mask_area")}
 
 
 def family_numbers(genuine, rows):
@@ -158,7 +173,7 @@ def condition_numbers(genuine, rows):
     numbers = {"detection": detection(genuine, rows), "localisation": localisation(rows), "target": None}
     if "target.l1.copy" in rows:
         columns = (rows[f"target.l1.{who}"] for who in (ANSWER, "copy"))
-        ratio = ranking.ratio_with_interval(*columns, count_people(rows))
+        ratio = bootstrap.ratio_with_interval(*columns, count_people(rows))
         numbers["target"] = {"l1_closed": one_minus(ratio)}
     return numbers
 
@@ -176,4 +191,4 @@ def reswap_numbers(rows):
     def area(drawn):
         return ranking.auc(residual[drawn][label[drawn] == 0], residual[drawn][label[drawn] == 1])
 
-    return {"auc": ranking.measure_with_interval(area, counts), "no_face": missing}
+    return {"auc": bootstrap.measure_with_interval(area, counts), "no_face": missing}

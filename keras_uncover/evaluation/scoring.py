@@ -81,23 +81,23 @@ def score_fakes(uncoverer, swap, bench=None):
 def score_target(answer, swap, bench):
     """Rows of the recovered target beside all baselines."""
     pictures = {ANSWER: answer, **target_baselines(swap, bench.faces)}
-    rows = score_role("target", swap["target"], pictures, swap["mask"], swap["points"], bench)
-    features = rows[f"target.features.{ANSWER}"]
-    return rows | compare("target", rows, features, rows["target.features.copy"], swap, bench)
+    rows, features = score_role("target", swap["target"], pictures, swap["mask"], swap["points"], bench)
+    return rows | compare("target", features, rows[f"target.distance.{ANSWER}"], swap, bench.gallery)
 
 
 def score_donor(answer, swap, bench):
     """Rows of the recovered donor beside all baselines."""
     pictures = {ANSWER: answer, **donor_baselines(swap, bench.faces)}
-    rows = score_role("donor", swap["donor"], pictures, swap["donor_hull"], swap["donor_points"], bench)
-    features = rows[f"donor.features.{ANSWER}"]
-    return rows | compare("donor", rows, features, rows["donor.features.masked_copy"], swap, bench)
+    rows, features = score_role("donor", swap["donor"], pictures, swap["donor_hull"], swap["donor_points"], bench)
+    return rows | compare("donor", features, rows[f"donor.distance.{ANSWER}"], swap, bench.gallery)
 
 
 def score_role(role, truth, pictures, region, points, bench):
     """Errors, descriptors and distances of an answer and of the baselines that there are.
 
     All chips are cut by the truth's own landmarks: the judge compares faces, not framings.
+
+    Returns: rows, and the judge's descriptors as a dict from ``truth``, ``answer`` and each baseline to ``(n, k)``.
     """
     pictures = {who: np.clip(image, 0.0, 1.0) for who, image in pictures.items() if image is not None}
     stack = np.concatenate([np.clip(truth, 0.0, 1.0), *pictures.values()])
@@ -107,26 +107,33 @@ def score_role(role, truth, pictures, region, points, bench):
     for who, image in pictures.items():
         rows[f"{role}.distance.{who}"] = distance(features[who], features[TRUTH])
         rows |= {f"{role}.{name}.{who}": measure(truth, image, region) for name, measure in MEASURES.items()}
-    return rows
+    return rows, features
 
 
-def compare(role, rows, features, copied, swap, bench):
-    """Rows that set an answer against people: who it is taken for, role swaps, and replication of the input."""
+def compare(role, features, distances, swap, gallery):
+    """Rows that set an answer against people: who it is taken for, role swaps, and replication of the input.
+
+    Args:
+        role: ``target`` or ``donor``.
+        features: descriptors as ``score_role`` returns them.
+        distances: of the answers to their truths, ``(n,)``.
+        swap: the batch of fakes.
+        gallery: ``Gallery``.
+    """
     own, other = ("person", "donor_person") if role == "target" else ("donor_person", "person")
     found = {
-        f"{role}.rank1.{key.rsplit('.', 1)[1]}": bench.gallery.rank_first(role, value, swap[own]).astype(float)
-        for key, value in rows.items()
-        if key.startswith(f"{role}.features.") and not key.endswith(f".{TRUTH}")
+        f"{role}.rank1.{who}": gallery.rank_first(role, described, swap[own]).astype(float)
+        for who, described in features.items()
+        if who != TRUTH
     }
-    gallery = bench.gallery
-    for who, described in ((ANSWER, features), (COPY[role], copied)):
-        marked = gallery.within_mark(role, described, swap[own])
-        found |= {f"{role}.{name}.{who}": rates for name, rates in zip(("own_within", "others_within"), marked)}
-    for who, described in ((ANSWER, features), (COPY[role], copied)):
-        nearer = gallery.distance_to(role, described, swap[other]) < gallery.distance_to(role, described, swap[own])
+    for who in (ANSWER, COPY[role]):
+        own_within, others_within = gallery.within_mark(role, features[who], swap[own])
+        found |= {f"{role}.own_within.{who}": own_within, f"{role}.others_within.{who}": others_within}
+    for who in (ANSWER, COPY[role]):
+        to_other, to_own = (gallery.distance_to(role, features[who], swap[person]) for person in (other, own))
         # Who is swapped with themselves has no other role to be mistaken for.
-        found[f"{role}.role_swap.{who}"] = np.where(swap[other] == swap[own], np.nan, nearer.astype(float))
-    replicated = distance(features, copied) < rows[f"{role}.distance.{ANSWER}"]
+        found[f"{role}.role_swap.{who}"] = np.where(swap[other] == swap[own], np.nan, (to_other < to_own).astype(float))
+    replicated = distance(features[ANSWER], features[COPY[role]]) < distances
     found[f"{role}.replication.{ANSWER}"] = replicated.astype(float)
     return found
 
@@ -145,8 +152,10 @@ def score_reswap(uncoverer, batch):
         if presence[0] < 0.5:
             continue
         pictures = {key: outputs[key][k] for key in ("mask", "target", "donor")}
-        answer = FaceAnswer(0, None, "fake", float(rows["p_fake"][k]), 0.5, None, None, uncoverer.name, crop=crop,
-                            **pictures)
+        answer = FaceAnswer(
+            face_index=0, bbox=None, verdict="fake", p_fake=float(rows["p_fake"][k]), threshold=0.5, mask_area=None,
+            reswap=None, model=uncoverer.name, crop=crop, **pictures,
+        )
         uncoverer.swap_again(answer, points[0] / uncoverer.size)
         residual[k] = np.nan if answer.reswap is None else answer.reswap["residual"]
     return {**rows, "residual": residual}

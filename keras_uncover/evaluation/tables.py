@@ -1,6 +1,6 @@
 """A report as words and as rows of a table: the same rows on the terminal and in a preset's card."""
 
-from keras_uncover.evaluation.report import BASELINES, REGION
+from keras_uncover.evaluation.report import BASELINES, NAMES
 
 ANSWERS = "**answer**"
 
@@ -33,7 +33,7 @@ def baseline_table(report, role):
     """Rows of a role's answers and all baselines, the first the header; None where there is no such answer."""
     if report[role] is None:
         return None
-    columns = ["distance", "rank1", "l1", f"ssim_{REGION[role]}", f"psnr_{REGION[role]}"]
+    columns = ["distance", "rank1", "l1", NAMES[role]["ssim"], NAMES[role]["psnr"]]
     rows = [[role, *columns, "kid", "ours over it"]]
     for name, entry in ((ANSWERS, report[role]), *report["baselines"][role].items()):
         if entry is None:
@@ -41,7 +41,8 @@ def baseline_table(report, role):
             continue
         digits = [2 if column.startswith("psnr") else 3 for column in columns]
         cells = [number(entry[column], digit) for column, digit in zip(columns, digits)]
-        rows.append([name, *cells, number(entry["kid"], 5), number(entry["ours_over_it"]) if "ours_over_it" in entry else ""])
+        ours = number(entry["ours_over_it"]) if "ours_over_it" in entry else ""
+        rows.append([name, *cells, number(entry["kid"], 5), ours])
     return rows
 
 
@@ -62,7 +63,7 @@ def role_table(report, role):
     for name, entry in report["families"].items():
         numbers = entry[role]
         if numbers is not None:
-            over = numbers["distance_over_copy" if role == "target" else "distance_over_masked_copy"]
+            over = numbers[NAMES[role]["distance"]]
             best = f"{number(numbers['distance_over_best_baseline'])} ({numbers['best_baseline']})"
             rows.append([name, number(numbers["distance"]), number(over), best, number(numbers["rank1"])])
     return rows
@@ -85,7 +86,8 @@ def align(rows):
 
 def to_markdown(rows):
     """Rows as a Markdown table."""
-    return "\n".join([f"| {' | '.join(rows[0])} |", "|---" * len(rows[0]) + "|", *(f"| {' | '.join(r)} |" for r in rows[1:])])
+    header, *lines = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([header, "|---" * len(rows[0]) + "|", *lines])
 
 
 def describe(report):

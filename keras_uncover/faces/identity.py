@@ -33,13 +33,13 @@ class Judge:
         claim_process()
         folder = preset_folder(preset)
         network = build_face_resnet()
-        kind = load_verified(folder).get("kind")
-        if kind != network.name:
+        config = load_verified(folder)
+        if config.get("kind") != network.name:
             raise WeightsError(
-                f"A judge's preset must be of the kind {network.name!r}.", f"{folder}, which holds {kind!r}",
+                f"A judge's preset must be of the kind {network.name!r}.", f"{folder}, which holds {config.get('kind')!r}",
                 'The judge that ships is named "judge".',
             )
-        load_weights(network, folder)
+        load_weights(network, folder, config)
         return cls(network)
 
     @own_settings(exact=True)

@@ -1,0 +1,1 @@
+"""The image gate: decoding by stated rules, headers, overlays, marks of provenance."""

@@ -1,0 +1,1 @@
+"""From a photo to an answer, its records, files and figures; ``Uncoverer``."""

@@ -1,18 +1,9 @@
-"""A preset's calibration: the layer that applies it, the error rates that go with each verdict, and its writing."""
+"""A preset's calibration at work: the layer that applies it, and the error rates that go with each verdict."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_uncover.evaluation import calibration as fitting
-from keras_uncover.evaluation import ranking
-from keras_uncover.inference.answers import describe_rates
-from keras_uncover.inference.scores import count_scores
-from keras_uncover.presets import preset_folder
-from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, read_manifest, save_config
-
-ENTRIES = ("threshold", "band", "calibration", "measured")  # of a configuration, that calibrating writes
-AGAIN = "Run evaluate_keras.py with --calibrate on this preset again."
+NEAREST = 2.0**-23  # to 0 and 1 that a score is taken to be, so that its logit is finite; float32 holds both exactly
 
 
 class ScaleScore(keras.layers.Layer):
@@ -23,7 +14,7 @@ class ScaleScore(keras.layers.Layer):
         self.temperature, self.bias = float(temperature), float(bias)
 
     def call(self, p):
-        p = ops.clip(p, fitting.NEAREST, 1.0 - fitting.NEAREST)
+        p = ops.clip(p, NEAREST, 1.0 - NEAREST)
         return ops.sigmoid((ops.log(p) - ops.log(1.0 - p)) / self.temperature + self.bias)
 
     def compute_output_shape(self, input_shape):
@@ -45,50 +36,6 @@ def calibrate_model(model, config):
     return keras.Model(model.input, {**model.output, "p_fake": layer(model.output["p_fake"])}, name=model.name)
 
 
-def uncalibrated(config):
-    """The configuration without what a calibration wrote; new weights need a new one."""
-    return {**{key: value for key, value in config.items() if key not in ENTRIES}, "threshold": None}
-
-
-def check_calibration(config, weights_sha256):
-    """Refuse a calibration that is not of these weights, or rates that are not of this threshold.
-
-    Args:
-        config: as ``config.json`` holds it.
-        weights_sha256: hash of the weights file beside it.
-
-    Raises:
-        WeightsError: as said, or a number is not what it should be.
-    """
-    calibration, measured = config.get("calibration"), config.get("measured")
-    threshold, band = config.get("threshold"), config.get("band")
-    if calibration is None:
-        for name in ("threshold", "band", "measured"):
-            if config.get(name) is not None:
-                raise WeightsError(f"A {name} must come with its calibration.", f"{name} {config[name]!r:.80}", AGAIN)
-        return
-    for name, entry in (("calibration", calibration), ("measured error rates", measured)):
-        if entry is not None and entry.get("weights_sha256") != weights_sha256:
-            raise WeightsError(
-                f"The {name} must be of the weights beside it ({weights_sha256[:12]}...).",
-                f"one of {str(entry.get('weights_sha256'))[:12]}...", AGAIN,
-            )
-    if measured is not None and (measured.get("threshold"), measured.get("band")) != (threshold, band):
-        raise WeightsError(
-            f"Measured error rates must be of the preset's threshold and band, {threshold} and {band}.",
-            f"{measured.get('threshold')} and {measured.get('band')}", AGAIN,
-        )
-    low, high = (threshold, threshold) if band is None else band
-    numbers = [calibration.get("temperature"), calibration.get("bias"), threshold, low, high]
-    sound = all(isinstance(x, (int, float)) and np.isfinite(x) for x in numbers)
-    if not (sound and numbers[0] > 0 and 0 <= low <= high == threshold <= 1):
-        raise WeightsError(
-            "A calibration must have a temperature above 0, a bias, a threshold in [0, 1], and no band or one that "
-            "ends at it.",
-            f"temperature, bias, threshold, low, high = {numbers}", AGAIN,
-        )
-
-
 def error_rates(config):
     """How often a calibrated preset's verdicts were wrong, on the test people where that was measured.
 
@@ -101,61 +48,3 @@ def error_rates(config):
         return None
     names = ("split", "shards", "n_people", "false_alarm", "miss", "uncertain_genuine", "uncertain_fake")
     return {name: found[name] for name in names}
-
-
-def write_calibration(preset, rate, rows, **said):
-    """Fit a calibration on the first split's people, measure its error rates on the last one's, and write both.
-
-    Args:
-        preset: as ``preset_folder`` takes it; its ``config.json`` and manifest are rewritten, the weights are not.
-        rate: wanted rate of false alarms, in (0, 1).
-        rows: dict from split to ``p_fake`` as the network itself gives it, ``person`` and ``donor_person``, ``(n,)``
-            each, the last empty for genuine photos. With one split alone nothing is measured on others.
-        said: what else the configuration shall tell of these examples; ``shards`` must be among it.
-
-    Returns: dict of the entries written: ``threshold``, ``band``, ``calibration`` and, where there is another split,
-    ``measured``.
-
-    Raises:
-        WeightsError: there is no such preset, or it was altered.
-        ValueError: the scores cannot be calibrated.
-    """
-    folder = preset_folder(preset)
-    said = {**said, "weights_sha256": read_manifest(folder)[WEIGHTS]}
-    (split, fitted), *others = rows.items()
-    entries = fitting.calibrate(*part_kinds(fitted), rate, split=split, **said)
-    for split, others_rows in others[-1:]:
-        scale = (entries["calibration"][name] for name in ("temperature", "bias"))
-        scaled = {**others_rows, "p_fake": fitting.scale(others_rows["p_fake"], *scale)}
-        entries["measured"] = measure_calibrated(*part_kinds(scaled), entries, split=split, **said)
-    save_config(folder, {**uncalibrated(load_verified(folder)), **entries})
-    return entries
-
-
-def part_kinds(rows):
-    """Rows of genuine photos and rows of fakes."""
-    genuine = rows["donor_person"] == ""
-    return [{key: value[kind] for key, value in rows.items()} for kind in (genuine, ~genuine)]
-
-
-def measure_calibrated(genuine, fakes, entries, **said):
-    """Error rates, calibration error and histogram of scores at a preset's threshold, with what they belong to."""
-    at = {key: entries[key] for key in ("threshold", "band")}
-    ece = ranking.calibration_error(genuine["p_fake"], fakes["p_fake"])
-    scores = count_scores(genuine["p_fake"], fakes["p_fake"])
-    return {**fitting.measure_rates(genuine, fakes, **at), "ece": ece, "scores": scores, **at, **said}
-
-
-def describe_calibration(entries):
-    """What ``write_calibration`` wrote, as text."""
-    found, band = entries["calibration"], entries["band"]
-    lines = [
-        f"temperature {found['temperature']:.3f}, bias {found['bias']:.3f}, fitted on {found['n_people']} "
-        f"{found['split']} people: calibration error {found['ece_before']:.4f}, then {found['ece_after']:.4f}",
-        f"threshold {entries['threshold']:.4f}, "
-        + ("no uncertain band" if band is None else f"uncertain from {band[0]:.4f} up to it"),
-        describe_rates(found),
-    ]
-    if "measured" in entries:
-        lines.append(f"calibration error {entries['measured']['ece']:.4f}; {describe_rates(entries['measured'])}")
-    return "\n".join(lines)

@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.backend import own_settings
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.identity import SAME_PERSON, distance
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference.likeness_text import ROLES
-from keras_uncover.inference.uncoverer import align_faces
-from keras_uncover.ops.mesh import uv_map
+from keras_uncover.ops.texture import uv_map
 from keras_uncover.swaps.synthesis import neutral_outside
 
 

@@ -10,8 +10,8 @@ from keras import layers, ops
 from keras_uncover.backend import own_settings
 from keras_uncover.ops.colour import match_colours
 from keras_uncover.ops.geometry import sample
-from keras_uncover.ops.mesh import unwrap_texture, uv_map
-from keras_uncover.training.losses import ssim_map, weigh_windows
+from keras_uncover.ops.ssim import ssim_map, weigh_windows
+from keras_uncover.ops.texture import unwrap_texture, uv_map
 
 
 class SwapAgain(layers.Layer):

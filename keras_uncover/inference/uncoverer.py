@@ -8,15 +8,17 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.backend import own_settings
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.images.decode import decode_with_notes, read_bytes
 from keras_uncover.inference.answers import FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
 from keras_uncover.inference.wording import SWAPS_ONLY
-from keras_uncover.ops.geometry import cut_crops, invert_transform, transform_points
+from keras_uncover.models.build import build_from_folder
+from keras_uncover.models.config import view_of
 from keras_uncover.ops.mesh import crop_transform
-from keras_uncover.presets import build_from_folder, preset_folder
+from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
 from keras_uncover.process import claim_process
 
@@ -60,7 +62,7 @@ class Uncoverer:
         self.choose_threshold(threshold)
         self.weights_sha256 = weights_sha256
         self.name = config["name"]
-        self.size = model.inputs[0].shape[1]
+        self.size, self.view = model.inputs[0].shape[1], view_of(config["arch"])
         self.finder = FaceFinder()
         self.reswap = build_reswap(self.size)
 
@@ -150,9 +152,10 @@ class Uncoverer:
 
     def answer_faces(self, photo, faces):
         """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
-        crops, points = align_faces(photo, faces, self.size)
+        crops, points = align_faces(photo, faces, self.size, self.view)
         answers = [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
-        places = ops.convert_to_numpy(crop_transform(np.stack([face.points for face in faces]).astype("float32")))
+        found = np.stack([face.points for face in faces]).astype("float32")
+        places = ops.convert_to_numpy(crop_transform(found, self.view))
         for answer, place, face in zip(answers, places, faces):
             answer.place, answer.points = place, face.points
             side = float(np.hypot(*place[:, 0]))
@@ -206,36 +209,3 @@ def open_photo(source):
     data = read_bytes(source)
     name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
     return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)
-
-
-def align_faces(photo, faces, size):
-    """Crops of a photo's faces and their mesh points.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``.
-        faces: list of ``Face``, at least one.
-        size: pixels of a crop's side.
-
-    Returns: crops float32 ``(n, size, size, 3)`` in [0, 1]; points float32 ``(n, 478, 3)`` in unit coordinates of
-    their crops, z in the same unit. NumPy arrays.
-    """
-    points = np.stack([face.points for face in faces]).astype("float32")
-    crops, unit = zip(*(align_points(photo, points[k : k + 1], size) for k in range(len(faces))))
-    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(ops.concatenate(unit))
-
-
-def align_points(photo, points, size):
-    """The crop of one face and its mesh points, in keras.ops; a SavedModel aligns by it, too.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``.
-        points: float32 ``(1, 478, 3)``, photo pixels.
-        size: pixels of the crop's side.
-
-    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it.
-    """
-    matrices = crop_transform(points)
-    flat = transform_points(invert_transform(matrices), points[..., :2])
-    side = ops.sqrt(matrices[:, 0, 0] ** 2 + matrices[:, 1, 0] ** 2)
-    unit = ops.concatenate([flat, points[..., 2:] / side[:, None, None]], axis=-1)
-    return cut_crops(photo, matrices, size), unit

@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from keras_uncover.backend import own_settings
+from keras_uncover.models.layers import depth_to_space, space_to_depth
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import check_arch
 from keras_uncover.presets.weights import WeightsError, load_verified, load_weights
@@ -20,22 +21,6 @@ STRIDE = 16  # a crop's side must be a multiple of it
 PATCH = 4  # pixels a side that the stem turns into channels
 ARCH = {"width": 64, "code": 16, "fine": 32}  # channels: inside, of the code (8 x 8 pixels each), before the pixels
 BUILT_FOR = 64  # pixels of the functional model's crops; its weights do not depend on it
-
-
-def space_to_depth(images, factor):
-    """Patches of ``factor x factor`` pixels to channels: ``(b, h, w, c)`` to ``(b, h / f, w / f, f * f * c)``."""
-    _, height, width, channels = images.shape
-    x = ops.reshape(images, (-1, height // factor, factor, width // factor, factor, channels))
-    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-    return ops.reshape(x, (-1, height // factor, width // factor, factor * factor * channels))
-
-
-def depth_to_space(x, factor):
-    """The inverse of ``space_to_depth``."""
-    _, height, width, channels = x.shape
-    x = ops.reshape(x, (-1, height, width, factor, factor, channels // factor**2))
-    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-    return ops.reshape(x, (-1, height * factor, width * factor, channels // factor**2))
 
 
 def paint(images, arch, convolve):
@@ -114,5 +99,5 @@ def load_autoencoder(name_or_folder=KIND):
         )
     check_arch(config, folder)
     model = build_autoencoder(config["arch"])
-    load_weights(model, folder)
+    load_weights(model, folder, config)
     return freeze_autoencoder(model, config["arch"])

@@ -4,7 +4,9 @@ import keras
 from keras import layers
 
 from keras_uncover.backend import own_settings
+from keras_uncover.models.config import EvidenceConfig
 from keras_uncover.models.encoder import build_encoder
+from keras_uncover.models.evidence import build_evidence_classifier
 
 
 def build_verdict(config):
@@ -33,11 +35,14 @@ def build_classifier(config):
     """The classifier.
 
     Args:
-        config: a ``ModelConfig``.
+        config: a ``ModelConfig`` or an ``EvidenceConfig``.
 
     Returns: functional model ``classifier``: ``crop`` float32 ``(batch, size, size, 3)`` in [0, 1] to a dict with
     ``p_fake`` float32 ``(batch, 1)``, the probability that the face was swapped in.
     """
+    if isinstance(config, EvidenceConfig):
+        network = build_evidence_classifier(config.size)
+        return keras.Model(network.input, {"p_fake": network.output["p_fake"]}, name="classifier")
     crop = keras.Input((config.size, config.size, 3), name="crop")
     features = build_encoder(config)(crop)
     return keras.Model(crop, {"p_fake": build_verdict(config)(features)}, name="classifier")

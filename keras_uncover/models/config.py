@@ -31,10 +31,52 @@ class ModelConfig:
     @classmethod
     def from_dict(cls, values):
         """Rebuild from JSON, where tuples have become lists; unknown or missing fields are refused."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(values) != names:
-            raise ValueError(f"A model configuration has the fields {sorted(names)}; received {sorted(values)}.")
+        values = check_names(cls, values)
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@dataclasses.dataclass(frozen=True)
+class EvidenceConfig:
+    """What fixes a classifier that starts from ImageNet.
+
+    size: pixels of the crop's side, a multiple of 32. view: the crop's side in percent of the usual crop's, about the
+    same middle. encoder: the network's body.
+    """
+
+    name: str = "evidence"
+    size: int = 256
+    view: int = 125
+    encoder: str = "efficientnet-lite0"
+
+    def __post_init__(self):
+        if self.encoder != "efficientnet-lite0" or self.size % 32 or not 100 <= self.view <= 200:
+            raise ValueError(
+                "A classifier of this kind has the encoder efficientnet-lite0, a size divisible by 32 and a view of "
+                f"100 to 200 percent; received {self.encoder!r}, {self.size} and {self.view}."
+            )
+
+    @classmethod
+    def from_dict(cls, values):
+        """Rebuild from JSON; unknown or missing fields are refused."""
+        return cls(**check_names(cls, values))
+
+
+def check_names(cls, values):
+    """``values`` if they name the fields of a configuration, all and no others; else ValueError."""
+    names = {field.name for field in dataclasses.fields(cls)}
+    if set(values) != names:
+        raise ValueError(f"A model configuration has the fields {sorted(names)}; received {sorted(values)}.")
+    return values
+
+
+def read_config(values):
+    """The configuration that ``arch`` of a preset's ``config.json`` holds: the one with an encoder by name, or not."""
+    return (EvidenceConfig if "encoder" in values else ModelConfig).from_dict(values)
+
+
+def view_of(arch):
+    """The crop's side in sides of the usual crop, a float, from ``arch`` of a preset's ``config.json``."""
+    return arch.get("view", 100) / 100.0
 
 
 # Dense convolutions of 32 channels and more run on a CPU as fast as matrix products, thinner ones and depthwise ones

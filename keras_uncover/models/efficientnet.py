@@ -30,13 +30,13 @@ def _normalise(x, name, active=True):
     return layers.ReLU(6.0, name=f"{name}relu")(x) if active else x
 
 
-def _block(x, kernel, stride, widening, channels, name):
+def _block(x, kernel, stride, widening, channels, name, depthwise=layers.DepthwiseConv2D):
     """Widen, filter each channel, project: an inverted residual, with a shortcut where the shape stays."""
     y = x
     if widening > 1:
         y = layers.Conv2D(x.shape[-1] * widening, 1, use_bias=False, name=f"{name}_expand_conv")(y)
         y = _normalise(y, f"{name}_expand_")
-    y = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv")(y)
+    y = depthwise(kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv")(y)
     y = _normalise(y, f"{name}_depthwise_")
     y = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project_conv")(y)
     y = _normalise(y, f"{name}_project_", active=False)
@@ -46,11 +46,12 @@ def _block(x, kernel, stride, widening, channels, name):
 
 
 @own_settings()
-def build_efficientnet(size=SIZE):
+def build_efficientnet(size=SIZE, depthwise=layers.DepthwiseConv2D):
     """Build the network, with random weights, which fit any ``size``.
 
     Args:
         size: pixels of the input's side; the weights were trained at 224. None leaves height and width open.
+        depthwise: the layer that filters each channel, for a device that has a faster one than Keras's own.
 
     Input: float32 ``(batch, size, size, 3)`` in [0, 1], RGB.
 
@@ -67,7 +68,7 @@ def build_efficientnet(size=SIZE):
     number = 0
     for kernel, stride, widening, channels, count in STAGES:
         for block in range(count):
-            x = _block(x, kernel, 1 if block else stride, widening, channels, f"block_{number}")
+            x = _block(x, kernel, 1 if block else stride, widening, channels, f"block_{number}", depthwise)
             number += 1
     x = layers.Conv2D(1280, 1, use_bias=False, name="head_conv")(x)
     x = layers.GlobalAveragePooling2D(name="pooled")(_normalise(x, "head_"))
@@ -76,12 +77,13 @@ def build_efficientnet(size=SIZE):
 
 
 @own_settings()
-def build_features(size, folder=None):
+def build_features(size, folder=None, depthwise=layers.DepthwiseConv2D):
     """The network without its head, as an encoder that can be trained on.
 
     Args:
         size: pixels of a crop's side.
         folder: where ``scripts/convert_embedders.py`` wrote the published weights; None starts at random.
+        depthwise: as for ``build_efficientnet``.
 
     Returns: functional model ``encoder``: float32 ``(batch, size, size, 3)`` in [0, 1] to a list of feature maps,
     finest first, at the strides that ``FEATURES`` names, 16, 24, 40, 112 and 320 channels; odd sides are rounded up.
@@ -89,7 +91,7 @@ def build_features(size, folder=None):
     Raises:
         WeightsError: the folder was altered or holds another network.
     """
-    network = build_efficientnet(size)
+    network = build_efficientnet(size, depthwise)
     if folder is not None:
         load_weights(network, folder)
     return keras.Model(network.input, [network.get_layer(name).output for name in FEATURES.values()], name="encoder")

@@ -5,9 +5,10 @@ Source: V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection 
 """
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from keras_uncover.backend import own_settings
+from keras_uncover.models.layers import AddShortcut
 
 SIZE = 128
 
@@ -16,33 +17,6 @@ SIZE = 128
 FINE_BLOCKS = ((24, 1), (28, 1), (32, 2), (36, 1), (42, 1), (48, 2), (56, 1), (64, 1), (72, 1), (80, 1), (88, 1))
 COARSE_BLOCKS = ((96, 2), (96, 1), (96, 1), (96, 1), (96, 1))
 FINE_ANCHORS, COARSE_ANCHORS = 2, 6
-
-
-@keras.saving.register_keras_serializable("keras_uncover")
-class AddShortcut(layers.Layer):
-    """Add a shortcut to the first channels of a wider branch; the other channels pass through.
-
-    Input: ``[shortcut, branch]``, ``(batch, h, w, c)`` and ``(batch, h, w, at least c)``; output like the branch.
-
-    Published as padding the shortcut with zeros. That padding is left out for two compilers' sake: on a CPU, TensorFlow
-    2.21 crashes where oneDNN fuses it with a convolution, and XLA in jax 0.10 gives wrong numbers where it meets a
-    max pooling.
-    """
-
-    def build(self, input_shape):
-        shortcut, branch = (shape[-1] for shape in input_shape)
-        if shortcut > branch:
-            raise ValueError(f"The branch must be as wide as the shortcut; received {branch} and {shortcut} channels.")
-
-    def call(self, inputs):
-        shortcut, branch = inputs
-        width = shortcut.shape[-1]
-        if width == branch.shape[-1]:
-            return shortcut + branch
-        return ops.concatenate([shortcut + branch[..., :width], branch[..., width:]], axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return input_shape[1]
 
 
 def _block(x, channels, stride, name):

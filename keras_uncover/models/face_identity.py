@@ -1,7 +1,7 @@
 """Two networks that describe whose face a picture shows, with the roles that keep a number honest.
 
-The ResNet judges and is never part of a loss; the MobileNet is there for losses. A network that was trained to please
-one of them has not thereby pleased the other.
+The ResNet measures and is never part of a loss; the MobileNet is for losses. So what is trained against one network is
+measured by another.
 
 Sources: the ResNet is dlib's ``dlib_face_recognition_resnet_model_v1`` (D. King, "High Quality Face Recognition with
 Deep Metric Learning", 2017), after K. He et al., "Deep Residual Learning for Image Recognition", 2015. The MobileNet
@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from keras_uncover.backend import own_settings
-from keras_uncover.models.face_detector import AddShortcut
+from keras_uncover.models.layers import AddShortcut
 
 RESNET_SIZE = 150
 RESNET_MEANS = (122.782, 117.001, 104.298)  # RGB, 0 .. 255

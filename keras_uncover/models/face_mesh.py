@@ -8,8 +8,8 @@ import keras
 from keras import layers, ops
 
 from keras_uncover.backend import own_settings
-from keras_uncover.models.face_detector import AddShortcut
-from keras_uncover.ops.channels import filter_channels
+from keras_uncover.models.layers import AddShortcut
+from keras_uncover.ops.filters import filter_channels
 
 SIZE = 256
 POINTS = 478

@@ -7,31 +7,41 @@ from keras_uncover.ops.filters import apply_separable, resize_matrix
 from keras_uncover.ops.geometry import sample
 
 
+def space_to_depth(images, factor):
+    """Patches of ``factor x factor`` pixels to channels: ``(b, h, w, c)`` to ``(b, h / f, w / f, f * f * c)``."""
+    _, height, width, channels = images.shape
+    x = ops.reshape(images, (-1, height // factor, factor, width // factor, factor, channels))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, height // factor, width // factor, factor * factor * channels))
+
+
+def depth_to_space(x, factor):
+    """The inverse of ``space_to_depth``."""
+    _, height, width, channels = x.shape
+    x = ops.reshape(x, (-1, height, width, factor, factor, channels // factor**2))
+    x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, height * factor, width * factor, channels // factor**2))
+
+
 class SpaceToDepth(keras.layers.Layer):
-    """Turn patches of ``factor x factor`` pixels into channels: ``(h, w, c)`` to ``(h / f, w / f, f * f * c)``."""
+    """``space_to_depth`` as a layer."""
 
     def __init__(self, factor, **kwargs):
         super().__init__(**kwargs)
         self.factor = factor
 
     def call(self, images):
-        _, height, width, channels = images.shape
-        f = self.factor
-        x = ops.reshape(images, (-1, height // f, f, width // f, f, channels))
-        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height // f, width // f, f * f * channels))
+        return space_to_depth(images, self.factor)
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
 
 
 class DepthToSpace(SpaceToDepth):
-    """The inverse of ``SpaceToDepth``."""
+    """``depth_to_space`` as a layer."""
 
     def call(self, images):
-        _, height, width, channels = images.shape
-        f, channels = self.factor, channels // self.factor**2
-        x = ops.reshape(images, (-1, height, width, f, f, channels))
-        return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, height * f, width * f, channels))
+        return depth_to_space(images, self.factor)
 
 
 def linear_matrix(size, factor):
@@ -136,3 +146,30 @@ class Grey(Float32Layer):
 
     def get_config(self):
         return {**super().get_config(), "level": self.level}
+
+
+@keras.saving.register_keras_serializable("keras_uncover")
+class AddShortcut(keras.layers.Layer):
+    """Add a shortcut to the first channels of a wider branch; the other channels pass through.
+
+    Input: ``[shortcut, branch]``, ``(batch, h, w, c)`` and ``(batch, h, w, at least c)``; output like the branch.
+
+    Published as padding the shortcut with zeros. That padding is left out for two compilers' sake: on a CPU, TensorFlow
+    2.21 crashes where oneDNN fuses it with a convolution, and XLA in jax 0.10 gives wrong numbers where it meets a
+    max pooling.
+    """
+
+    def build(self, input_shape):
+        shortcut, branch = (shape[-1] for shape in input_shape)
+        if shortcut > branch:
+            raise ValueError(f"The branch must be as wide as the shortcut; received {branch} and {shortcut} channels.")
+
+    def call(self, inputs):
+        shortcut, branch = inputs
+        width = shortcut.shape[-1]
+        if width == branch.shape[-1]:
+            return shortcut + branch
+        return ops.concatenate([shortcut + branch[..., :width], branch[..., width:]], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[1]

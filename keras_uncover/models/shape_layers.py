@@ -13,8 +13,8 @@ from keras import ops
 from keras_uncover.models.layers import Float32Layer
 from keras_uncover.ops.filters import apply_separable, resize_matrix
 from keras_uncover.ops.geometry import pixel_grid, sample
-from keras_uncover.ops.mesh import texture_table
 from keras_uncover.ops.shapes import face_shapes, shape_fields, shape_reader
+from keras_uncover.ops.texture import texture_table
 
 
 class ResizeLinearly(Float32Layer):

@@ -8,7 +8,7 @@ annex K and of libjpeg.
 import numpy as np
 from keras import ops
 
-from keras_uncover.ops.channels import join_channels, mix_channels
+from keras_uncover.ops.filters import join_channels, mix_channels
 
 LUMA_TABLE = np.array(
     [

@@ -7,13 +7,11 @@ is read before its SHA-256 agrees with the manifest, so an altered or half-copie
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from contextlib import contextmanager
 
 import h5py
 import numpy as np
 
+from keras_uncover.files import new_folder
 from keras_uncover.overwriting import OverwriteError
 from keras_uncover.presets.arrays import check_arrays
 from keras_uncover.refusals import Refusal
@@ -112,15 +110,20 @@ def load_verified(folder):
     return config
 
 
-def load_weights(model, folder):
+def load_weights(model, folder, config=None):
     """Fill a built model from a preset folder, after ``load_verified``; every shape must fit.
+
+    Args:
+        model: built as the folder's configuration says.
+        folder: path of a preset folder.
+        config: what ``load_verified`` returned of this folder just now, so that nothing is hashed twice; None calls it.
 
     Returns: the preset's configuration.
 
     Raises:
         WeightsError: as ``load_verified``, or the weights are not those of this model.
     """
-    config = load_verified(folder)
+    config = load_verified(folder) if config is None else config
     path = os.path.join(os.fspath(folder), WEIGHTS)
     try:
         check_arrays(path)
@@ -170,7 +173,7 @@ def _halve(path, packed):
 
 
 def _to_half(name, array):
-    """As float16, but for arrays with a value that float16 cannot hold, such as a large moving variance: as they are."""
+    """As float16; as it is where float16 cannot hold a value, such as a large moving variance."""
     if array.dtype != np.float32:
         return array
     if not np.all(np.isfinite(array)):
@@ -197,7 +200,7 @@ def save_preset(model, folder, config, half=True, packed=False):
     Raises: OverwriteError where the folder holds files of these names and is no preset.
     """
     _check_preset_or_none(folder)
-    with _rewriting(folder) as fresh:
+    with new_folder(folder, copied=True) as fresh:
         _write_json(fresh, CONFIG, config)
         own_part(model).save_weights(os.path.join(fresh, WEIGHTS))
         if half:
@@ -216,7 +219,7 @@ def save_config(folder, config):
         WeightsError: as ``load_verified``: a new hash must not make an altered folder look sound.
     """
     load_verified(folder)
-    with _rewriting(folder) as fresh:
+    with new_folder(folder, copied=True) as fresh:
         _write_json(fresh, CONFIG, config)
         _write_json(fresh, MANIFEST, {**read_manifest(fresh), CONFIG: _digest(fresh, CONFIG)})
 
@@ -234,22 +237,6 @@ def _check_preset_or_none(folder):
         ) from error
 
 
-@contextmanager
-def _rewriting(folder):
-    """A copy of a folder, or a new one, that takes its place when the block ends without an error."""
-    folder = os.path.abspath(os.fspath(folder))
-    os.makedirs(os.path.dirname(folder), exist_ok=True)
-    fresh = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.", dir=os.path.dirname(folder))
-    try:
-        os.chmod(fresh, 0o755)
-        if os.path.isdir(folder):
-            shutil.copytree(folder, fresh, dirs_exist_ok=True)
-        yield fresh
-        _replace_folder(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
 def _write_json(folder, name, value):
     with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
         file.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
@@ -257,14 +244,3 @@ def _write_json(folder, name, value):
 
 def _digest(folder, name):
     return hashlib.sha256(_read_checked(folder, name)).hexdigest()
-
-
-def _replace_folder(fresh, folder):
-    """Move ``fresh`` to ``folder``. A folder that is not empty cannot be replaced in one step: move it aside first."""
-    if not os.path.isdir(folder):
-        os.replace(fresh, folder)
-        return
-    aside = tempfile.mkdtemp(prefix=f".{os.path.basename(folder)}.old.", dir=os.path.dirname(folder))
-    os.replace(folder, aside)
-    os.replace(fresh, folder)
-    shutil.rmtree(aside)

@@ -1,0 +1,1 @@
+"""Fakes made by the batch with exact truth, and post-processing."""

@@ -9,8 +9,7 @@ import math
 
 from keras import ops
 
-from keras_uncover.ops.channels import join_channels
-from keras_uncover.ops.filters import apply_band, apply_separable, blur, gaussian_matrix
+from keras_uncover.ops.filters import apply_band, apply_separable, blur, gaussian_matrix, join_channels
 from keras_uncover.ops.geometry import invert_transform, pixel_grid, sample, transform_points
 from keras_uncover.ops.jpeg import jpeg
 from keras_uncover.swaps.steps import as_is, between

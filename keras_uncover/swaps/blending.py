@@ -1,4 +1,4 @@
-"""How pasted pixels are laid into the target's crop: softened, then by the mask alone or band by band."""
+"""Blending pasted pixels into the target's crop: softened, then by the mask alone or band by band."""
 
 import functools
 import math

@@ -7,8 +7,19 @@
 ``resynth``: ``mesh``, after which the whole crop passes through an autoencoder, and so does its genuine photo.
 
 The first three cost the same and are drawn row by row. The last two cost more, so they get a fixed number of rows,
-rounded from their share: shapes stay static and nothing is worked out to be thrown away. *Which* rows they get is
+rounded from their share: shapes stay static and nothing is computed to be thrown away. *Which* rows they get is
 drawn, so that those whose genuine photo stands beside them in a batch are neither more nor less often among them.
+
+How to add a family:
+
+1. in ``family_names.py`` append its name to ``FAMILIES``, give it a number and a share, and name it in ``DRAWN`` unless
+   it costs more;
+2. where it does not read the donor's texture through the target's uv map, say in ``SOURCES`` of ``pasting.py`` what it
+   reads;
+3. where its donor keeps its own shape, as in ``affine``, say so in ``donor_pixels`` and ``true_flow`` (``flows.py``);
+4. where it costs more, give it rows in ``draw_lots`` and its work in ``finish`` (``synthesis.py``).
+
+Numbers that were published rest on the order of the families and of the draws: append, never insert.
 """
 
 import collections
@@ -25,7 +36,7 @@ __all__ = [
 ]
 
 Cast = collections.namedtuple("Cast", "family rows")
-Cast.__doc__ = """Who is who in a batch.
+Cast.__doc__ = """The family of every row of a batch.
 
 family: int32 ``(batch,)``. rows: dict that holds ``PYRAMID`` and ``RESYNTH`` if any row is of that family: their row
 numbers, int32 ``(n,)``, ``n`` static, or None where all rows are.

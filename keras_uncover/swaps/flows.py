@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_uncover.ops.geometry import fit_affine, invert_transform, pixel_grid, sample, transform_points
-from keras_uncover.ops.mesh import texture_table
+from keras_uncover.ops.texture import texture_table
 from keras_uncover.swaps.families import AFFINE
 
 

@@ -2,9 +2,16 @@
 
 from keras import ops
 
-from keras_uncover.ops.colour import Curve, apply_curve, match_line, oklab_to_rgb, rgb_to_oklab
+from keras_uncover.ops.colour import (
+    Curve,
+    apply_curve,
+    match_line,
+    match_quantiles,
+    oklab_to_rgb,
+    rgb_to_oklab,
+    thin_out,
+)
 from keras_uncover.ops.geometry import fit_affine, pixel_grid, sample, transform_points
-from keras_uncover.ops.histograms import match_quantiles, thin_out
 from keras_uncover.swaps.families import AFFINE, SELF
 from keras_uncover.swaps.steps import as_is, between
 
@@ -32,22 +39,43 @@ def jitter_uv(uv, draws):
     return ops.reshape(moved, (-1, *uv.shape[1:]))
 
 
+def read_mesh(target, donor, draws):
+    """The donor's texture through the target's uv map."""
+    return donor["texture"], ops.ones_like(donor["hull"]), target["uv"]
+
+
+def read_own(target, donor, draws):
+    """The target's own texture, a little displaced."""
+    return target["texture"], ops.ones_like(target["hull"]), jitter_uv(target["uv"], draws)
+
+
+def read_affine(target, donor, draws):
+    """The donor's crop, moved by the affine transform that fits the target's landmarks best."""
+    size = target["crop"].shape[1]
+    transform = fit_affine(target["points"][..., :2], donor["points"][..., :2])
+    grid = ops.reshape(pixel_grid(size), (1, size * size, 2))
+    grid = ops.broadcast_to(grid, (ops.shape(transform)[0], size * size, 2))
+    return donor["crop"], donor["hull"], ops.reshape(transform_points(transform, grid), (-1, size, size, 2))
+
+
+# Family to what it reads; families that are not named here read as mesh does. Each is a function of target, donor and
+# draws to pixels (batch, size, size, 3), coverage (batch, size, size, 1), and for every pixel of the target's crop the
+# place in these that it is read from, (batch, size, size, 2) in unit coordinates.
+SOURCES = {SELF: read_own, AFFINE: read_affine}
+
+
 def aim(target, donor, family, draws):
     """What to read a pasted face from, and where.
 
     Returns: colour and coverage float32 ``(batch, size, size, 4)``, and the place in it, in pixels, that each pixel of
     the target's crop takes its colour from, float32 ``(batch, size, size, 2)``.
     """
-    size = target["crop"].shape[1]
-    affine, own = is_family(family, AFFINE), is_family(family, SELF)
-    transform = fit_affine(target["points"][..., :2], donor["points"][..., :2])
-    batch = ops.shape(transform)[0]
-    grid = ops.broadcast_to(ops.reshape(pixel_grid(size), (1, size * size, 2)), (batch, size * size, 2))
-    moved = ops.reshape(transform_points(transform, grid), (-1, size, size, 2))
-    places = ops.where(affine, moved, ops.where(own, jitter_uv(target["uv"], draws), target["uv"]))
-    pixels = ops.where(affine, donor["crop"], ops.where(own, target["texture"], donor["texture"]))
-    cover = ops.where(affine, donor["hull"], ops.ones_like(donor["hull"]))
-    return ops.concatenate([pixels, cover], axis=-1), places * size
+    chosen = read_mesh(target, donor, draws)
+    for number, read in SOURCES.items():
+        here = is_family(family, number)
+        chosen = [ops.where(here, new, old) for new, old in zip(read(target, donor, draws), chosen)]
+    pixels, cover, places = chosen
+    return ops.concatenate([pixels, cover], axis=-1), places * target["crop"].shape[1]
 
 
 def donor_pixels(target, donor, family, draws, stage=as_is):
@@ -67,7 +95,7 @@ def recolour(pixels, target, mask, family, draws, histogram=None, stage=as_is):
     Args:
         pixels, target: float32 ``(batch, size, size, 3)`` in [0, 1].
         mask: float32 ``(batch, size, size, 1)``, where colours are compared.
-        family: int32 ``(batch,)``; ``self`` is never matched, but changed the more by its gain.
+        family: int32 ``(batch,)``; ``self`` is never matched, but its gain varies more.
         draws: float32 ``(batch, COLOUR_DRAWS)``: whether, and the gain.
         histogram: float32 ``(batch,)``, uniform: the lower half of what is matched is matched by histogram, the rest
             by mean and deviation; None for all by mean and deviation, taken over all pixels.

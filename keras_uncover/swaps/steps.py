@@ -14,7 +14,7 @@ def between(draws, low, high):
 
 
 def on_rows(function, arrays, others, rows):
-    """Change some rows of arrays and leave the rest: what is dear is worked out for the rows that need it only.
+    """Change some rows of arrays and leave the rest, so that a costly step runs on the rows that need it alone.
 
     Args:
         function: takes the rows of ``arrays`` and then those of ``others``; returns a list like ``arrays``.

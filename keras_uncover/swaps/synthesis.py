@@ -8,6 +8,7 @@ where, ``blending.py`` how, and ``flows.py`` where the donor can then be seen.
 """
 
 import functools
+import typing
 
 from keras import ops
 
@@ -21,27 +22,43 @@ from keras_uncover.swaps.steps import as_is, on_rows
 __all__ = ["DRAWS", "FAMILIES", "GREY", "PLAIN_DRAWS", "as_is", "make_swaps", "neutral_outside"]
 
 GREY = 0.5  # the colour outside of a donor's face
-# Uniform numbers that a plain swap takes, and that any swap does. Published numbers rest on the order of the first:
-# family, jitter, shape, colour, softness and strength, lot. What is new comes after them.
-PLAIN_DRAWS = 1 + JITTER_DRAWS + SHAPE_DRAWS + COLOUR_DRAWS + 3 + 1
-DRAWS = PLAIN_DRAWS + 1 + ELASTIC_DRAWS
+PLAIN = 7  # fields of ``Draws`` that a plain swap takes
 
 
-def split_draws(draws, plain):
-    """Name the columns of the draws; what a plain swap does without is None."""
+class Draws(typing.NamedTuple):
+    """Uniform numbers by what they decide, in the order of the columns; the last two are None for a plain swap.
+
+    float32 ``(batch,)``, or ``(batch, n)`` where one number is not enough. Published numbers rest on the order: what is
+    new comes last.
+    """
+
+    family: object
+    jitter: object
+    shape: object
+    colour: object
+    softness: object
+    strength: object
+    lot: object
+    histogram: object = None
+    elastic: object = None
+
+
+WIDTHS = Draws(1, JITTER_DRAWS, SHAPE_DRAWS, COLOUR_DRAWS, 1, 2, 1, 1, ELASTIC_DRAWS)
+PLAIN_DRAWS, DRAWS = sum(WIDTHS[:PLAIN]), sum(WIDTHS)  # columns that a plain swap takes, and any swap
+
+
+def name_draws(draws, plain):
+    """The columns of the draws as ``Draws``."""
     wanted = (PLAIN_DRAWS, DRAWS) if plain else (DRAWS,)
     if draws.shape[-1] not in wanted:
         raise ValueError(
             f"draws must have {' or '.join(map(str, wanted))} columns; received shape {tuple(draws.shape)}."
         )
-    widths = {"family": 1, "jitter": JITTER_DRAWS, "shape": SHAPE_DRAWS, "colour": COLOUR_DRAWS, "softness": 1}
-    widths |= {"strength": 2, "lot": 1} | ({} if plain else {"histogram": 1, "elastic": ELASTIC_DRAWS})
-    parts, start = {"histogram": None, "elastic": None}, 0
-    for name, width in widths.items():
-        part = draws[:, start : start + width]
-        parts[name] = part[:, 0] if name in ("family", "softness", "lot", "histogram") else part
+    parts, start = [], 0
+    for width in WIDTHS[:PLAIN] if plain else WIDTHS:
+        parts.append(draws[:, start] if width == 1 else draws[:, start : start + width])
         start += width
-    return parts
+    return Draws(*parts)
 
 
 def neutral_outside(crop, hull):
@@ -50,17 +67,21 @@ def neutral_outside(crop, hull):
 
 
 def paste_families(target, pixels, mask, strength, cover, rows):
-    """Lay the pasted pixels into the target's crop as the family of each row does: the fakes. rows: of a ``Cast``."""
+    """The fakes: pasted pixels in the target's crop, blended as the family of each row does. rows: of a ``Cast``."""
     everything = [target, pixels, mask, strength, cover]
     if PYRAMID not in rows:
         return paste(*everything[:4])
     if rows[PYRAMID] is None:
         return paste_bands(*everything)
-    return on_rows(lambda _, *others: [paste_bands(*others)], [paste(*everything[:4])], everything, rows[PYRAMID])[0]
+
+    def paste_again(_, *others):
+        return [paste_bands(*others)]
+
+    return on_rows(paste_again, [paste(*everything[:4])], everything, rows[PYRAMID])[0]
 
 
 def paint_again(fake, target, rows, resynthesise):
-    """Let an autoencoder paint the rows of ``resynth`` again, the whole crop, and their genuine photos just so."""
+    """Let an autoencoder paint the whole crops of ``resynth`` again, and in the same way their genuine photos."""
     if RESYNTH not in rows:
         return fake, target
 
@@ -79,6 +100,10 @@ def finish(target, pixels, mask, strength, cover, rows, resynthesise):
 def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthesise=None):
     """Swap the faces of a batch.
 
+    Example:
+        ``made = make_swaps(records, donors, rng.random((len(records["crop"]), DRAWS), "float32"), {"mesh": 1.0})``
+        makes of every record a fake ``made["input"]`` whose replaced region is ``made["mask"]``.
+
     Args:
         target, donor: dicts of float32 arrays, one record a row: ``crop`` and ``texture`` ``(batch, size, size, 3)``,
             ``uv`` ``(batch, size, size, 2)``, ``hull`` ``(batch, size, size, 1)``, ``points`` ``(batch, 468, 3)`` in
@@ -87,8 +112,8 @@ def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthes
         shares: dict, family name to its share of the batch.
         plain: full-strength swaps of the whole face with a narrow feather, coloured by mean and deviation or not at
             all: the headline of an evaluation.
-        stage: wraps every step, for instance to compile each apart: as one program, XLA works out again for every
-            reader what several read, and a batch takes twice as long on a CPU.
+        stage: wraps every step, for instance to compile each apart: as one program, XLA computes what several read
+            once for every reader, and a batch takes twice as long on a CPU.
         resynthesise: function of float32 ``(n, size, size, 3)`` in [0, 1] that paints crops again; needed where
             ``resynth`` has a share.
 
@@ -98,19 +123,19 @@ def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthes
     ``target`` is the genuine photo as it would be after what happened to the whole fake: for ``resynth`` it passed
     through the autoencoder, too, so that it can stand beside its fake as a genuine photo.
     """
-    drawn = split_draws(draws, plain)
-    cast = cast_batch(drawn["family"], drawn["lot"], shares)
+    drawn = name_draws(draws, plain)
+    cast = cast_batch(drawn.family, drawn.lot, shares)
     if RESYNTH in cast.rows and resynthesise is None:
         raise ValueError(
             "Swaps of the family resynth pass through an autoencoder; received resynthesise=None. Give one, such as "
             'keras_uncover.models.autoencoder.load_autoencoder("autoencoder"), or leave resynth out of the shares.'
         )
     family, crop = cast.family, target["crop"]
-    pixels, cover = donor_pixels(target, donor, family, drawn["jitter"], stage)
-    mask = stage(shape_mask)(target["hull"], cover, target["uv"], drawn["shape"], drawn["elastic"])
-    pixels = recolour(pixels, crop, mask, family, drawn["colour"], drawn["histogram"], stage)
-    pixels = soften(pixels, drawn["softness"], stage)
-    strength = ops.ones_like(drawn["lot"]) if plain else draw_strength(drawn["strength"])
+    pixels, cover = donor_pixels(target, donor, family, drawn.jitter, stage)
+    mask = stage(shape_mask)(target["hull"], cover, target["uv"], drawn.shape, drawn.elastic)
+    pixels = recolour(pixels, crop, mask, family, drawn.colour, drawn.histogram, stage)
+    pixels = soften(pixels, drawn.softness, stage)
+    strength = ops.ones_like(drawn.lot) if plain else draw_strength(drawn.strength)
     last = stage(functools.partial(finish, resynthesise=resynthesise))
     fake, genuine = last(crop, pixels, mask, strength, cover, cast.rows)
     return {

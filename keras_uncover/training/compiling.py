@@ -5,9 +5,10 @@ import numpy as np
 from keras import ops, tree
 
 from keras_uncover.backend import own_settings
+from keras_uncover.models.build import TASKS
 from keras_uncover.refusals import OptionError
-from keras_uncover.training import losses, metrics
-from keras_uncover.training.run_folder import RunError
+from keras_uncover.training.losses import task_losses
+from keras_uncover.training.metrics import task_metrics
 
 
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
@@ -41,14 +42,16 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def read_weights(words, task):
-    """Weights of the reconstructor's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
+    """Weights of a task's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
 
     Raises:
-        RunError: no such output, or no number; a classifier's one loss has no weight.
+        OptionError: no such output, or no number; the one loss of a classifier needs no weight.
     """
-    if words and task == "classify":
-        raise RunError(f"--weigh is for the reconstructor's losses; received {words} for a classifier. Leave it out.")
-    weights = dict(losses.RECONSTRUCTOR_WEIGHTS)
+    weights = dict(TASKS[task].weights)
+    if words and len(weights) == 1:
+        raise OptionError(
+            f"--weigh is for tasks of several losses; received {words} for {task}, which has one. Leave it out."
+        )
     for word in words:
         output, _, value = word.partition("=")
         try:
@@ -56,41 +59,46 @@ def read_weights(words, task):
         except ValueError:
             number = None
         if output not in weights or number is None:
-            raise RunError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
+            raise OptionError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
         weights[output] = number
     return weights
 
 
 @own_settings()
 def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **how):
-    """AdamW, linear warm-up from 0 then cosine decay, and an average of the weights over about the last tenth of the
-    steps, at most 1,000. The first step only makes AdamW's moments: by itself it would move every weight by the sign of
-    its gradient, even where that is a rounding's.
+    """Compile a network for a task: AdamW, linear warm-up from 0, cosine decay, and an average of the weights over
+    about the last tenth of the steps, at most 1,000.
 
-    The metrics are given as weighted ones: only those are told which examples have a donor. faces: as for
-    ``losses.reconstructor_losses``. weights: of the losses by output, the usual ones if None. how: is passed on to
-    ``compile``, such as ``jit_compile`` and ``steps_per_execution``. Gradients are not clipped: Keras clips before
-    replicas are added up, so that the result would depend on their number.
+    The first step has the rate 0 and only makes AdamW's moments: else it would move every weight by the sign of its
+    gradient, even where that is a rounding error. Gradients are not clipped: Keras clips before the gradients of
+    replicas are summed, so the result would depend on their number. Metrics are weighted ones, as only those are told
+    which examples have a donor.
+
+    Args:
+        model: built by ``build_model``.
+        task: a name of ``TASKS``.
+        steps: of the whole training.
+        learning_rate: the highest.
+        faces: as for ``losses.task_losses``.
+        weights: of the losses by output, those of the task if None.
+        how: passed on to ``compile``, such as ``jit_compile`` and ``steps_per_execution``.
     """
     schedule = WarmCosine(learning_rate, steps, min(300, steps // 10))
     momentum = min(0.999, 1.0 - 10.0 / max(steps, 20))
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=1e-3, use_ema=True, ema_momentum=momentum)
-    if task == "classify":
-        model.compile(optimizer, losses.classifier_losses(), weighted_metrics=metrics.classifier_metrics(), **how)
-    else:
-        model.compile(
-            optimizer,
-            losses.reconstructor_losses(faces),
-            loss_weights=weights or losses.RECONSTRUCTOR_WEIGHTS,
-            weighted_metrics=metrics.reconstructor_metrics(),
-            **how,
-        )
+    model.compile(
+        optimizer,
+        task_losses(TASKS[task], faces),
+        loss_weights=weights or TASKS[task].weights,
+        weighted_metrics=task_metrics(TASKS[task]),
+        **how,
+    )
 
 
 @own_settings()
 def prepare_state(model, batch=None):
-    """Make the optimizer's variables, so that a checkpoint can be laid into them and their size is known; with a batch
-    those of losses and metrics, too.
+    """Make the optimizer's variables, so that a checkpoint can be loaded and their size is known; with a batch, those
+    of losses and metrics, too.
 
     TensorFlow traces a step a second time if the first trace made variables, which takes as long again.
     """

@@ -36,14 +36,15 @@ def load_frozen(folder, size=SIZE):
     Raises:
         WeightsError: the folder was altered or holds something else; the judge is refused.
     """
-    kind = load_verified(folder).get("kind")
+    config = load_verified(folder)
+    kind = config.get("kind")
     if kind not in BUILDERS:
         raise WeightsError(
             f"A loss may look through {' or '.join(BUILDERS)}, never through the judge.", f"{folder}, with {kind!r}",
             "Convert another network by scripts/convert_embedders.py.",
         )
     model = BUILDERS[kind](size)
-    load_weights(model, folder)
+    load_weights(model, folder, config)
     model.trainable = False
     return model
 
@@ -109,8 +110,8 @@ class FeatureLoss(keras.losses.Loss, abc.ABC):
             TypeError: always; ``Model.save`` of a model that was compiled with it ends so. Runs save weights alone.
         """
         raise TypeError(
-            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's weights, "
-            "and compile anew after loading."
+            f"A loss that is saved holds no network; received {type(self).__name__}, which does. Save the model's "
+            "weights, and compile anew after loading."
         )
 
 
@@ -167,7 +168,7 @@ class PerceptualLoss(FeatureLoss):
 
 @own_settings()
 def load_face_losses(identity=None, perceptual=None, identity_weight=1.0, every=FACES_EVERY):
-    """Pairs of weight and loss for ``losses.reconstructor_losses``.
+    """Pairs of weight and loss for ``losses.task_losses``.
 
     Args:
         identity, perceptual: folders of the MobileNet and the EfficientNet, or None to do without.

@@ -1,33 +1,15 @@
 """The curves of a run, drawn from its history."""
 
-import csv
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from keras_uncover.files import new_file
 from keras_uncover.overwriting import figure_metadata
-from keras_uncover.training.history import HISTORY
 
 PANEL = (3.6, 2.6)  # inches
 COLUMNS = 3
 RATES = ("learning_rate", "images_per_second")
-
-
-def read_history(run):
-    """The history of a run: dict, name to a list of floats, one an epoch.
-
-    Raises:
-        FileNotFoundError: it has none. ValueError: it has no row, or a cell that is no number.
-    """
-    path = Path(run) / HISTORY
-    if not path.is_file():
-        raise FileNotFoundError(f"A run has a {HISTORY} from its first epoch on; there is no {path}.")
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise ValueError(f"{path} must have a row an epoch; it has none.")
-    return {key: [float(row[key]) for row in rows] for key in rows[0]}
 
 
 def draw_history(history, name=""):

@@ -2,53 +2,21 @@
 
 Truths that need weights a pixel carry them as their last channel: ``target`` the mask, ``donor`` the donor's hull,
 ``flow`` whether the place is known.
+
+How to add a loss:
+
+1. write a ``keras.losses.Loss`` whose ``call(y_true, y_pred)`` returns float32 ``(batch,)``, here or, where it needs a
+   network of its own, in ``face_losses.py``;
+2. add to ``LOSSES`` a function of ``(name, faces)`` that makes it, or give it as a term to ``WeightedSum``;
+3. name it for an output in ``TASKS`` of ``models/build.py``, where its weight stands, too.
 """
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_uncover.ops.filters import apply_separable
+from keras_uncover.ops.ssim import ssim_map, weigh_windows
 
 AXES = (1, 2, 3)
-
-
-def window_matrix(size, stride, sigma=1.5, taps=11):
-    """SSIM's Gaussian windows along a line, float32 ``(windows, size)``, each row sums to 1; no padding."""
-    starts = np.arange(0, size - taps + 1, stride)
-    offsets = np.arange(taps) - (taps - 1) / 2
-    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
-    matrix = np.zeros((len(starts), size), "float32")
-    for row, start in enumerate(starts):
-        matrix[row, start : start + taps] = weights / weights.sum()
-    return matrix
-
-
-def ssim_map(images, references, stride=1):
-    """Structural similarity of each window.
-
-    Args:
-        images, references: float32 ``(batch, size, size, channels)`` in [0, 1], ``size`` at least 11.
-        stride: pixels between windows; 1 is the measure of the paper, more is as good a loss and cheaper.
-
-    Returns: float32 ``(batch, windows, windows, channels)``.
-    Source: Z. Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004
-    (11 x 11 Gaussian of 1.5 pixels, K1 0.01, K2 0.03); windows are matrix products.
-    """
-    matrix = ops.convert_to_tensor(window_matrix(images.shape[1], stride))[None]
-    channels = images.shape[-1]
-    stack = [images, references, images * images, references * references, images * references]
-    means = apply_separable(ops.concatenate(stack, axis=-1), matrix, matrix)
-    x, y, xx, yy, xy = (means[..., k * channels : (k + 1) * channels] for k in range(5))
-    c1, c2 = 0.01**2, 0.03**2
-    numerator = (2 * x * y + c1) * (2 * (xy - x * y) + c2)
-    return numerator / ((x * x + y * y + c1) * (xx - x * x + yy - y * y + c2))
-
-
-def weigh_windows(weights, stride):
-    """The weight of each SSIM window: its Gaussian mean of a pixel weight ``(batch, size, size, 1)``."""
-    matrix = ops.convert_to_tensor(window_matrix(weights.shape[1], stride))[None]
-    return apply_separable(weights, matrix, matrix)
 
 
 def split_weight(truth):
@@ -139,27 +107,34 @@ class WeightedSum(keras.losses.Loss):
         return cls(**config)
 
 
-def classifier_losses():
-    """Losses of the classifier by output."""
-    return {"p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02)}
+def verdict_loss(name, faces=()):
+    """Cross-entropy of ``p_fake``."""
+    return keras.losses.BinaryCrossentropy(label_smoothing=0.02, name=name)
 
 
-def reconstructor_losses(faces=()):
-    """Losses of the reconstructor by output.
+def mask_loss(name, faces=()):
+    return MaskLoss(name=name)
+
+
+def face_loss(name, faces=()):
+    """L1 and SSIM of a recovered face, and what is given as ``faces``: pairs of weight and loss."""
+    return WeightedSum([(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM()), *faces], name=name)
+
+
+def inside_loss(name, faces=()):
+    """L1 inside the weight alone: for flows, and for the donor as it can be seen in the fake."""
+    return RegionL1(inside=1.0, name=name)
+
+
+LOSSES = {"verdict": verdict_loss, "mask": mask_loss, "face": face_loss, "flow": inside_loss, "seen": inside_loss}
+
+
+def task_losses(task, faces=()):
+    """The losses of a task by output.
 
     Args:
+        task: ``keras_uncover.models.build.Task``.
         faces: pairs of weight and loss on both recovered faces beside L1 and SSIM, such as those of
-            ``feature_losses.load_face_losses``.
+            ``face_losses.load_face_losses``.
     """
-    regions = [(2.0, RegionL1(inside=4.0, outside=1.0)), (0.5, RegionSSIM())]
-    return {
-        "p_fake": keras.losses.BinaryCrossentropy(label_smoothing=0.02),
-        "mask": MaskLoss(),
-        "target": WeightedSum([*regions, *faces], name="target_loss"),
-        "donor": WeightedSum([*regions, *faces], name="donor_loss"),
-        "flow": RegionL1(inside=1.0, name="flow_loss"),
-        "seen": RegionL1(inside=1.0, name="seen_loss"),
-    }
-
-
-RECONSTRUCTOR_WEIGHTS = {"p_fake": 0.5, "mask": 1.0, "target": 2.0, "donor": 2.0, "flow": 10.0, "seen": 2.0}
+    return {output: LOSSES[loss](f"{output}_loss", faces) for output, loss in task.losses.items()}

@@ -1,11 +1,10 @@
 """Metrics of pictures that are watched while training: means over examples, the same on every number of replicas."""
 
-import math
-
 import keras
 from keras import ops
 
-from keras_uncover.training.losses import AXES, split_weight, ssim_map, weigh_windows
+from keras_uncover.ops.ssim import ssim_map, weigh_windows
+from keras_uncover.training.losses import AXES, split_weight
 
 
 class MaskedMean(keras.metrics.Metric):
@@ -50,19 +49,6 @@ class RegionSimilarity(MaskedMean):
         return ops.sum(similarity * weight, axis=AXES) / (ops.sum(weight, axis=AXES) + 1e-6)
 
 
-class RegionPSNR(MaskedMean):
-    """Mean peak signal-to-noise ratio inside the region, in dB, of pictures in [0, 1].
-
-    An example's mean squared error is taken over the region's pixels and all channels before the logarithm, and is
-    never counted as less than 1e-10: a perfect answer has 100 dB, not infinity.
-    """
-
-    def values(self, truth, answer, weight):
-        squares = ops.mean(ops.square(truth - answer), axis=-1, keepdims=True)
-        error = ops.sum(squares * weight, axis=AXES) / (ops.sum(weight, axis=AXES) + 1e-6)
-        return -10.0 / math.log(10.0) * ops.log(ops.maximum(error, 1e-10))
-
-
 class MaskIoU(keras.metrics.Metric):
     """Mean intersection over union of masks cut at 0.5, over examples whose true mask is not empty."""
 
@@ -85,16 +71,14 @@ class MaskIoU(keras.metrics.Metric):
         return self.total / ops.maximum(self.count, 1e-6)
 
 
-def classifier_metrics():
-    """Metrics of the classifier by output."""
-    return {"p_fake": [keras.metrics.AUC(num_thresholds=500, name="auc")]}
+METRICS = {
+    "auc": lambda: keras.metrics.AUC(num_thresholds=500, name="auc"),
+    "iou": MaskIoU,
+    "l1": lambda: RegionError(name="l1"),
+    "ssim": lambda: RegionSimilarity(name="ssim"),
+}
 
 
-def reconstructor_metrics():
-    """Metrics of the reconstructor by output."""
-    return {
-        **classifier_metrics(),
-        "mask": [MaskIoU()],
-        "target": [RegionError(name="l1"), RegionSimilarity(name="ssim")],
-        "donor": [RegionError(name="l1"), RegionSimilarity(name="ssim")],
-    }
+def task_metrics(task):
+    """The metrics of a task by output, a list each. task: ``keras_uncover.models.build.Task``."""
+    return {output: [METRICS[name]() for name in names] for output, names in task.metrics.items()}

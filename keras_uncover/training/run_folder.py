@@ -1,25 +1,30 @@
 """The folder of a run: whose configuration it belongs to, that it can be written, and that nobody else writes it.
 
 ``RUN/run.json`` holds the settings that decide the result, the fingerprints of the data, and for every start the
-versions, the state of the code and the machine.
+versions, the state of the code and the machine. ``RUN/history.csv`` has a row an epoch, through every stop and start.
 """
 
 import contextlib
-import fcntl
+import csv
+import datetime
+import io
 import json
 import math
 import os
+import platform
 import shutil
+import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from keras_uncover.files import write_whole
+from keras_uncover.files import lock, write_whole
 from keras_uncover.refusals import Refusal
-from keras_uncover.training.environment import describe_environment
 
-NOTE, LOCK = "run.json", ".lock"
-WRITTEN = ("history.csv", "samples", "checkpoints", "best", "model", "tensorboard")  # beside them
+NOTE, LOCK, HISTORY = "run.json", ".lock", "history.csv"
+WRITTEN = (HISTORY, "samples", "checkpoints", "best", "model", "tensorboard")  # beside them
+PACKAGES = ("keras-uncover", "keras", "tensorflow", "jax", "jaxlib", "numpy", "h5py", "tensorflow-datasets")
 # What may change when a run goes on: where things lie, how they are computed to the same end, what is kept.
 FREE = ("shards", "swap_pairs", "run", "resume", "strategy", "cache", "keep", "hosts", "host")
 
@@ -63,8 +68,7 @@ def compare_settings(folder, settings, data):
 
 @contextlib.contextmanager
 def open_run(folder, settings, data, resume=False):
-    """Make the folder of a new run, or check that of one that goes on, and
-    note the start.
+    """Make the folder of a new run, or check that of one that goes on, and note the start.
 
     Args:
         folder: path.
@@ -84,7 +88,7 @@ def open_run(folder, settings, data, resume=False):
         raise RunError(
             f"A run folder must be new; {folder} holds {', '.join(there)}, which a run writes. Choose another name."
         )
-    elif any((folder / name).exists() for name in (NOTE, "arguments.json")):
+    elif (folder / NOTE).exists():
         raise RunError(
             f"A run folder must be new; {folder} holds a run already. Go on with it by --resume, or choose another "
             "name."
@@ -113,9 +117,9 @@ def hold_folder(folder):
     Raises:
         RunError: another process holds it.
     """
-    with open(Path(folder) / LOCK, "a", encoding="utf-8") as file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(lock(Path(folder) / LOCK))
         except BlockingIOError:
             raise RunError(
                 f"A run is written by one process; another one is training in {folder}. Wait for its end."
@@ -152,3 +156,79 @@ def check_room(folder, model, keep):
 def count_bytes(variable):
     """Bytes of a Keras variable."""
     return math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
+
+
+def package_versions():
+    """Versions of what is installed of ``PACKAGES``."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def git_state():
+    """Commit of the checkout that the code was loaded from, and whether it was changed; None where there is none."""
+
+    def ask(*words):
+        run = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20)
+        return run.stdout.strip() if run.returncode == 0 else None
+
+    try:
+        commit = ask("rev-parse", "HEAD")
+        return None if commit is None else {"commit": commit, "changed": bool(ask("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def describe_environment():
+    """What a run notes at every start: dict for JSON."""
+    import keras  # only here: a run's settings and history are read without it
+
+    return {
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "backend": keras.backend.backend(),
+        "precision": keras.config.dtype_policy().name,
+        "python": platform.python_version(),
+        "versions": package_versions(),
+        "git": git_state(),
+        "machine": {
+            "system": platform.platform(), "cores": os.cpu_count(), "devices": keras.distribution.list_devices(),
+        },
+    }
+
+
+def cut_history(folder, epochs):
+    """Drop the rows of a history after so many epochs, and a last row that was cut off: they are trained again."""
+    path = Path(folder) / HISTORY
+    if not path.exists():
+        return
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
+    kept = [row for row in rows if None not in row.values() and int(row["epoch"]) < epochs]
+    if not kept:
+        os.remove(path)
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(kept)
+    write_whole(path, text.getvalue())
+
+
+def read_history(run):
+    """The history of a run: dict, name to a list of floats, one an epoch.
+
+    Raises:
+        FileNotFoundError: it has none. ValueError: it has no row, or a cell that is no number.
+    """
+    path = Path(run) / HISTORY
+    if not path.is_file():
+        raise FileNotFoundError(f"A run has a {HISTORY} from its first epoch on; there is no {path}.")
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ValueError(f"{path} must have a row an epoch; it has none.")
+    return {key: [float(row[key]) for row in rows] for key in rows[0]}

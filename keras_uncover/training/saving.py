@@ -1,18 +1,28 @@
-"""What a run leaves on the disk after every epoch: its network, its best one, its history, and the checkpoint."""
+"""What a run leaves on the disk after every epoch: its averaged weights, also the best ones, and a checkpoint.
 
+``RUN/checkpoints/step-0000001000/`` holds ``state.weights.h5``, as Keras writes it: weights, the optimizer with its
+averages, and the step; and ``checkpoint.json`` with the file's SHA-256. A checkpoint is there as a whole or not at all.
+The position in the data needs no file: order and chance are functions of the step.
+"""
+
+import contextlib
+import json
 import math
-import time
+import os
+import shutil
 from pathlib import Path
 
 import keras
+from keras import ops
 
+from keras_uncover.files import hash_file, new_folder
 from keras_uncover.presets import RUN_MODEL
 from keras_uncover.presets.weights import save_preset
 from keras_uncover.process import tell
-from keras_uncover.training.averages import averaged
-from keras_uncover.training.checkpoints import prune_checkpoints, save_checkpoint
+from keras_uncover.refusals import Refusal
 
 RUN_BEST = "best"
+CHECKPOINTS, STATE, NOTE = "checkpoints", "state.weights.h5", "checkpoint.json"
 
 
 def save_averages(model, folders, config):
@@ -55,38 +65,140 @@ class SaveRun(keras.callbacks.Callback):
         prune_checkpoints(self.folder, self.keep, self.best["step"])
 
 
-class TellRate(keras.callbacks.Callback):
-    """Log learning rate and images a second, and tell after every epoch how long the run will take from there.
+def pair_averages(optimizer):
+    """Pairs of a trainable weight and its average. A loss-scaling optimizer hides the one that keeps them."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return list(zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True))
 
-    Args:
-        batch_size: examples a step. steps: of the whole run.
+
+def put_averages(model):
+    """Assign the averages to the weights; returns the weights' own values, for ``put_back``."""
+    raw = []
+    for weight, average in pair_averages(model.optimizer):
+        raw.append(ops.convert_to_numpy(weight))
+        weight.assign(ops.convert_to_numpy(average))
+    return raw
+
+
+def put_back(model, raw):
+    """Assign the values that ``put_averages`` returned: the weights are as before, to the bit."""
+    for (weight, _), value in zip(pair_averages(model.optimizer), raw, strict=True):
+        weight.assign(value)
+
+
+@contextlib.contextmanager
+def averaged(model):
+    """Within the block the model's weights are their averages."""
+    raw = put_averages(model)
+    try:
+        yield model
+    finally:
+        put_back(model, raw)
+
+
+class ValidateAverages(keras.callbacks.Callback):
+    """Validation of the averaged weights, which are what a run saves.
+
+    ``keras.callbacks.SwapEMAWeights`` exchanges the two by adding and subtracting on TensorFlow, which rounds: a run
+    that was stopped and went on would differ in the last bits from one that was not. This one puts back what was there.
     """
 
-    def __init__(self, batch_size, steps, per_epoch, tells=True):
-        super().__init__()
-        self.batch_size, self.steps, self.per_epoch, self.tells = batch_size, steps, per_epoch, tells
-        self.spent, self.epochs = 0.0, 0
+    def on_test_begin(self, logs=None):
+        self.raw = put_averages(self.model)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = self.trained = time.monotonic()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.trained = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
-        logs["images_per_second"] = self.batch_size * self.per_epoch / (self.trained - self.started)
-        self.spent, self.epochs = self.spent + time.monotonic() - self.started, self.epochs + 1
-        step = (epoch + 1) * self.per_epoch
-        left = self.spent / self.epochs * (self.steps - step) / self.per_epoch
-        if self.tells:
-            speed = f"{logs['images_per_second']:,.1f} images/s"
-            tell(f"step {step:,} of {self.steps:,}: {speed}, {format_time(left)} left")
+    def on_test_end(self, logs=None):
+        put_back(self.model, self.raw)
 
 
-def format_time(seconds):
-    """``3 h 05 min``, ``12 min`` or ``40 s``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+class CheckpointError(Refusal, RuntimeError):
+    """No checkpoint that could be read, or one that could not be written."""
+
+
+def save_checkpoint(model, folder, note):
+    """Write a checkpoint of a compiled model.
+
+    Args:
+        model: compiled, its optimizer built.
+        folder: the run's folder.
+        note: dict for JSON with ``step``, an int; whatever else is to be found again.
+
+    Raises:
+        CheckpointError: the disk is full or cannot be written; the checkpoints before are as they were.
+    """
+    try:
+        # The place is free, or holds a damaged checkpoint that was passed over.
+        with new_folder(name_checkpoint(folder, note["step"]), durable=True) as fresh:
+            model.save_weights(fresh / STATE)
+            text = json.dumps({"format": 1, **note, "sha256": hash_file(fresh / STATE)}, indent=2) + "\n"
+            (fresh / NOTE).write_text(text, "utf-8")
+    except (OSError, RuntimeError) as error:  # HDF5 reports what it cannot flush as the latter.
+        words = os.strerror(error.errno) if getattr(error, "errno", None) else error
+        steps = [path.name for path in list_checkpoints(folder)]
+        raise CheckpointError(
+            f"The checkpoint of step {note['step']} could not be written: {words}. "
+            f"{f'{steps[-1]} is whole' if steps else 'There is none before it'}. Make room, then go on with --resume."
+        ) from error
+
+
+def name_checkpoint(folder, step):
+    return Path(folder) / CHECKPOINTS / f"step-{step:010d}"
+
+
+def list_checkpoints(folder):
+    """Paths of the checkpoints of a run, the newest last."""
+    return sorted((Path(folder) / CHECKPOINTS).glob("step-*"))
+
+
+def read_note(path):
+    """The note of a checkpoint whose state is whole.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    try:
+        note = json.loads((path / NOTE).read_text("utf-8"))
+        expected, received = note["sha256"], hash_file(path / STATE)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path.name} cannot be read: {error}") from error
+    if expected != received:
+        raise CheckpointError(f"{path.name} must have the SHA-256 {expected[:12]}...; received {received[:12]}...")
+    return note
+
+
+def find_checkpoint(folder):
+    """The newest checkpoint that is whole; those that are not are named on stderr.
+
+    Returns: its note, or None where the run has none yet.
+
+    Raises:
+        CheckpointError: there are checkpoints, and all are damaged.
+    """
+    damaged = []
+    for path in reversed(list_checkpoints(folder)):
+        try:
+            return read_note(path)
+        except CheckpointError as error:
+            damaged.append(path)
+            tell(f"warning: a damaged checkpoint is passed over: {error}")
+    if damaged:
+        raise CheckpointError(
+            f"One checkpoint at least must be whole; all {len(damaged)} in {Path(folder) / CHECKPOINTS} are damaged. "
+            "Move the run away and start again, with --init from its model/ if that one is sound."
+        )
+    return None
+
+
+def restore_checkpoint(model, folder, step):
+    """Load the checkpoint of a step into a compiled model whose optimizer is built."""
+    path = name_checkpoint(folder, step)
+    try:
+        model.load_weights(path / STATE)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} must fit the model and its optimizer: {error}") from error
+
+
+def prune_checkpoints(folder, keep, best):
+    """Remove all but the newest ``keep`` and the one of step ``best``."""
+    for path in list_checkpoints(folder)[:-keep]:
+        if path != name_checkpoint(folder, best):
+            shutil.rmtree(path)

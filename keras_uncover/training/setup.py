@@ -6,16 +6,18 @@ from pathlib import Path
 
 import keras
 
-from keras_uncover.presets import KINDS, build_from_folder, build_model
+from keras_uncover.models.build import build_from_folder, build_model
+from keras_uncover.presets import KINDS
 from keras_uncover.refusals import OptionError
-from keras_uncover.training.averages import ValidateAverages
-from keras_uncover.training.board import Board, has_tensorboard
-from keras_uncover.training.checkpoints import CheckpointError, find_checkpoint, restore_checkpoint
-from keras_uncover.training.history import HISTORY, cut_history
-from keras_uncover.training.run_folder import RunError
-from keras_uncover.training.safety import StopOnNaN
-from keras_uncover.training.samples import DrawSamples
-from keras_uncover.training.saving import SaveRun, TellRate
+from keras_uncover.training.callbacks import Board, DrawSamples, StopOnNaN, TellRate, has_tensorboard
+from keras_uncover.training.run_folder import HISTORY, cut_history
+from keras_uncover.training.saving import (
+    CheckpointError,
+    SaveRun,
+    ValidateAverages,
+    find_checkpoint,
+    restore_checkpoint,
+)
 
 __all__ = ["BEGINNING", "Plan", "build_model"]
 
@@ -72,7 +74,7 @@ def named_layers(model, prefix=""):
 
 
 def start_from(model, folder):
-    """Carry over from a trained network what both have: encoder and verdict always, decoders where it has them.
+    """Copy the weights of the layers that both networks have: encoder and verdict always, decoders if there are any.
 
     Raises:
         OptionError: the encoders or verdicts have other sizes.
@@ -100,13 +102,13 @@ def freeze_layers(model, names):
         names: of layers, with a star for any rest of a name; a layer of an inner model as ``encoder/stem_conv``.
 
     Raises:
-        RunError: no layer with weights is called so.
+        OptionError: no layer with weights is called so.
     """
     layers = named_layers(model)
     for name in names:
         found = fnmatch.filter(layers, name)
         if not found:
-            raise RunError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
+            raise OptionError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
         for each in found:
             layers[each].trainable = False
 
@@ -139,7 +141,7 @@ def find_note(folder):
 
 
 def resume_state(model, folder, note):
-    """Lay the checkpoint that ``find_note`` found into a compiled model."""
+    """Load the checkpoint that ``find_note`` found into a compiled model."""
     if note["step"] == 0:
         return
     restore_checkpoint(model, folder, note["step"])

@@ -9,13 +9,12 @@ import os
 import sys
 
 from keras_uncover.backend import check_backend, settle
-from keras_uncover.cache import use_cache
 from keras_uncover.escapes import Parser, escape
-from keras_uncover.process import ended_by_term, open_closed_streams, tell
+from keras_uncover.process import ended_by_term, open_closed_streams, tell, use_cache
 from keras_uncover.refusals import end_in_words
 from pipelines.build.buckets import bucket_folder, is_remote
 from pipelines.build.folders import BuildError, build_folder, check_destination
-from pipelines.build.splits import SPLITS
+from pipelines.schema import SPLITS
 
 RANGES = {"size": (16, 1024), "workers": (1, 256), "limit": (1, 10**9)}
 CONFIGURED = ("source", "size", "split", "validation", "limit", "workers")
@@ -86,7 +85,7 @@ def build(make_builder, shards, overwrite, **download):
 
 @contextlib.contextmanager
 def plain_disk_errors():
-    """Turn what TFDS, or Beam, which keeps only an error's words, makes of a full disk into one sentence."""
+    """Turn the errors of TFDS and Beam about a full disk into one sentence. Beam keeps only the words of an error."""
     import tensorflow as tf
 
     try:
@@ -105,7 +104,7 @@ def plain_disk_errors():
 
 
 def run(args, make_builder, make_options=dict):
-    """Check, build, and say what happened; returns the exit status.
+    """Check, build, and say what happened. Returns: the exit status.
 
     Args:
         args: the command line.

@@ -7,14 +7,15 @@ from typing import NamedTuple
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Picture, Reject, list_pictures
-from pipelines.build.splits import SPLITS, choose_splits, person_of
+from pipelines.build.splits import choose_splits, person_of
+from pipelines.schema import SPLITS
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 
 SUFFIXES = PHOTO_SUFFIXES
 SPLIT_FOLDERS = {"train": "train", "valid": "validation", "validation": "validation", "val": "validation",
                  "test": "test"}
 DONOR_FOLDERS = ("src_remb", "segmented_face")  # The first that has a person's picture is taken.
-# Who is in several split folders stays where it spoils nothing: a person less in train costs least.
+# A person who is in several split folders stays in the first of these: train can best do without.
 PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "": 3}
 
 

@@ -19,7 +19,7 @@ if __package__ == "swap_pairs":  # ``tfds build`` knows this folder only, not th
 from keras_uncover.process import tell  # noqa: E402
 from pipelines.build.builder import FaceBuilder, FaceConfig, group_by_split  # noqa: E402
 from pipelines.build.screening import load_finder  # noqa: E402
-from pipelines.build.splits import SPLITS  # noqa: E402
+from pipelines.schema import SPLITS  # noqa: E402
 from pipelines.swap_pairs.record import make_example  # noqa: E402
 from pipelines.swap_pairs.sources import list_swaps, summarise  # noqa: E402
 from pipelines.swap_pairs.survey import survey  # noqa: E402
@@ -57,13 +57,14 @@ class Builder(FaceBuilder):
     def _survey(self, source):
         config = self.builder_config
         swaps, rejects = list_swaps(source, config.pattern, config.split, config.validation, config.limit)
-        found, refused = survey(swaps, load_finder().find, config.size, config.workers)
+        found, refused = survey(swaps, load_finder().find, config.size, self.drafts, config.workers)
         kept = group_by_split(found, SPLITS, lambda each: each.swap.split)
         return kept, rejects + refused, summarise([each.swap for each in found])
 
     def _generate_examples(self, split, found):
         masks = 0
-        for key, record in self.make_in_order(make_example, found):
+        for each in found:
+            key, record = make_example(each, self.drafts)
             masks += record["has_mask"]
             yield key, record
         tell(f"{split:<10} {masks:>7,} masks derived of {len(found):,}")

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
-from keras_uncover.cli.console import Console, describe, describe_seconds, hushed_start
+from keras_uncover.cli.console import Console, describe
 from keras_uncover.inference.answers import FaceAnswer, Result, to_records
+from keras_uncover.process import hushed_start
+from keras_uncover.terminal import describe_seconds
 
 NOTE = b"I0000 00:00:1795411198.797172    8222 port.cc:153] custom operations are on.\n"
 HEADER = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"

@@ -7,6 +7,7 @@ import pytest
 
 from keras_uncover.cli import doctor_checks, main
 from keras_uncover.cli.doctor_checks import FAIL, NOTE, OK, Check
+from keras_uncover.inference import self_test
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WeightsError
 
@@ -33,27 +34,27 @@ def test_json_is_one_object_a_check(capsys):
 def test_the_bundled_photo_is_answered_as_recorded(monkeypatch):
     found = doctor_checks.check_answer("classifier")
     assert found.state == OK, found.words
-    recorded = doctor_checks.read_recorded(preset_folder("classifier"))
-    monkeypatch.setattr(doctor_checks, "answer_sample", lambda folder: {**recorded, "p_fake": recorded["p_fake"] - 0.1})
+    recorded = self_test.read_recorded(preset_folder("classifier"))
+    monkeypatch.setattr(self_test, "answer_sample", lambda folder: {**recorded, "p_fake": recorded["p_fake"] - 0.1})
     wrong = doctor_checks.check_answer("classifier")
     assert wrong.state == FAIL and "not as recorded: p_fake" in wrong.words
 
 
 def test_weights_without_a_recorded_answer_are_noted(tmp_path, monkeypatch):
     folder = shutil.copytree(preset_folder("classifier"), tmp_path / "mine")
-    recorded = doctor_checks.read_recorded(folder)
-    (folder / doctor_checks.SELF_TEST).write_text(json.dumps({**recorded, "weights_sha256": "00" * 32}))
-    monkeypatch.setattr(doctor_checks, "answer_sample", lambda folder: recorded)
+    recorded = self_test.read_recorded(folder)
+    (folder / self_test.SELF_TEST).write_text(json.dumps({**recorded, "weights_sha256": "00" * 32}))
+    monkeypatch.setattr(self_test, "answer_sample", lambda folder: recorded)
     found = doctor_checks.check_answer(folder)
     assert found.state == NOTE and "no answer is recorded for these weights" in found.words
-    (folder / doctor_checks.SELF_TEST).unlink()
+    (folder / self_test.SELF_TEST).unlink()
     assert doctor_checks.check_answer(folder).state == NOTE
 
 
 def test_differences_are_said_number_by_number():
     recorded = {"p_fake": 0.5, "mask_area": None, "box": [1.0, 2.0, 3.0, 4.0]}
-    assert doctor_checks.differences({"p_fake": 0.51, "mask_area": None, "box": [1.5, 2.0, 3.0, 4.0]}, recorded) == []
-    apart = doctor_checks.differences({"p_fake": 0.6, "mask_area": 0.1, "box": None}, recorded)
+    assert self_test.differences({"p_fake": 0.51, "mask_area": None, "box": [1.5, 2.0, 3.0, 4.0]}, recorded) == []
+    apart = self_test.differences({"p_fake": 0.6, "mask_area": 0.1, "box": None}, recorded)
     assert [words.split(" ")[0] for words in apart] == ["p_fake", "mask_area", "box"]
 
 

@@ -114,7 +114,8 @@ def test_a_classifier_has_words_in_place_of_pictures():
 def test_the_report_holds_everything_and_asks_for_nothing(verdict):
     answers = [make_answer(verdict)] + ([make_answer("genuine", face_index=1)] if verdict == "fake" else [])
     result = Result("/secret/folder/a.jpg", "ab" * 32, answers, photo())
-    html = write_report(result, "cd" * 32, SCORES, None, name="a <b>.jpg")
+    sections = [show_face(result.photo, answer, SCORES, None) for answer in answers]
+    html = write_report(result, sections, "cd" * 32, name="a <b>.jpg")
     page = Reader(html)
     assert page.open == [] and "/secret" not in html and "<b>" not in html
     assert all(link.startswith("data:") for link in page.links)

@@ -5,7 +5,8 @@ import pytest
 from keras import ops
 
 from keras_uncover.evaluation import baselines
-from keras_uncover.ops.mesh import mean_mesh, uv_map
+from keras_uncover.ops.mesh import mean_mesh
+from keras_uncover.ops.texture import uv_map
 
 SIZE = 64
 

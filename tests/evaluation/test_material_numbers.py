@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_uncover.evaluation import material_report, material_rows, ranking
+from keras_uncover.evaluation import bootstrap, material_report, material_rows, ranking
 from keras_uncover.evaluation.material import Picture
 from keras_uncover.evaluation.material_figures import save_material
 from keras_uncover.evaluation.material_tables import describe_material, material_tables
@@ -154,9 +154,9 @@ def test_a_weight_is_as_good_as_copies():
 
 def test_scenes_are_drawn_with_all_that_they_hold_and_no_kind_is_missing():
     scenes, kinds = np.repeat(["a", "b", "c"], [5, 1, 1]), [0, 0, 0, 0, 1, 0, 0]
-    counts = ranking.draw_scenes(scenes, kinds, draws=300)
+    counts = bootstrap.draw_scenes(scenes, kinds, draws=300)
     assert (counts[:, :5] == counts[:, :1]).all() and (counts[:, [0, 5, 6]].sum(1) == 3).all()
     assert (counts[:, 4] > 0).all() and counts.max() == 3
-    assert (ranking.draw_scenes(scenes, draws=300)[:, 4] == 0).any()
+    assert (bootstrap.draw_scenes(scenes, draws=300)[:, 4] == 0).any()
     with pytest.raises(ValueError, match="received none"):
-        ranking.draw_scenes([])
+        bootstrap.draw_scenes([])

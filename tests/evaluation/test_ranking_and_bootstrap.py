@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_uncover.evaluation import ranking
+from keras_uncover.evaluation import bootstrap, ranking
 
 
 def test_auc_counts_pairs_and_halves_ties():
@@ -67,7 +67,7 @@ def test_error_rates_are_those_of_every_cut():
 
 def test_people_are_drawn_and_bring_all_of_their_examples():
     """Two people of 50 examples each: in a draw all examples of a person count alike, and both together twice."""
-    counts = ranking.draw_people(["a"] * 50 + ["b"] * 50, draws=100)
+    counts = bootstrap.draw_people(["a"] * 50 + ["b"] * 50, draws=100)
     assert counts.shape == (100, 100)
     assert (counts[:, :50] == counts[:, :1]).all() and (counts[:, 50:] == counts[:, 50:51]).all()
     assert (counts[:, 0] + counts[:, 50] == 2).all() and set(counts[:, 0]) == {0, 1, 2}
@@ -75,7 +75,7 @@ def test_people_are_drawn_and_bring_all_of_their_examples():
 
 def test_a_swap_counts_as_often_as_both_of_its_people():
     people, donors = ["a", "b", "c", "a", "b"], ["b", "c", "a", "a", ""]
-    counts = ranking.draw_people(people, donors, draws=200)
+    counts = bootstrap.draw_people(people, donors, draws=200)
     # The last two tell how often a and b themselves were drawn; three were drawn in all.
     a, b = counts[:, 3], counts[:, 4]
     c = 3 - a - b
@@ -85,17 +85,17 @@ def test_a_swap_counts_as_often_as_both_of_its_people():
 
 def test_a_draw_without_one_kind_is_drawn_again():
     people, kinds = ["a", "b"], [0, 1]
-    assert (ranking.draw_people(people, kinds=kinds, draws=50) == 1).all()
-    assert (ranking.draw_people(people, draws=50) != 1).any()
+    assert (bootstrap.draw_people(people, kinds=kinds, draws=50) == 1).all()
+    assert (bootstrap.draw_people(people, draws=50) != 1).any()
 
 
 def test_intervals_hold_the_normal_one():
     values = np.random.default_rng(0).standard_normal(400)
-    counts = ranking.draw_people(np.arange(400), draws=2000)
+    counts = bootstrap.draw_people(np.arange(400), draws=2000)
     half = 1.96 * values.std() / 20
     for found in (
-        ranking.mean_with_interval(values, counts),
-        ranking.measure_with_interval(lambda rows: values[rows].mean(), counts),
+        bootstrap.mean_with_interval(values, counts),
+        bootstrap.measure_with_interval(lambda rows: values[rows].mean(), counts),
     ):
         assert found["value"] == pytest.approx(values.mean()) and found["n"] == 400
         assert found["interval"] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.02)
@@ -105,18 +105,18 @@ def test_both_roles_make_an_interval_wider():
     """Everybody is target and donor once, and pairs have nothing to do with people: the interval is root 3 wider."""
     rng = np.random.default_rng(1)
     values, names = rng.standard_normal(500), np.arange(500)
-    one, two = ranking.draw_people(names), ranking.draw_people(names, np.roll(names, 1))
-    widths = [np.ptp(ranking.mean_with_interval(values, counts)["interval"]) for counts in (one, two)]
+    one, two = bootstrap.draw_people(names), bootstrap.draw_people(names, np.roll(names, 1))
+    widths = [np.ptp(bootstrap.mean_with_interval(values, counts)["interval"]) for counts in (one, two)]
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(3), rel=0.1)
 
 
 def test_ratio_and_missing_values():
     counts = np.array([[1, 1, 1], [3, 0, 0], [0, 3, 0]])
-    found = ranking.ratio_with_interval([1.0, 2.0, 3.0], [2.0, 2.0, 8.0], counts)
+    found = bootstrap.ratio_with_interval([1.0, 2.0, 3.0], [2.0, 2.0, 8.0], counts)
     assert found["value"] == 0.5
     assert found["interval"] == pytest.approx(list(np.percentile([0.5, 0.5, 1.0], [2.5, 97.5])))
-    assert ranking.ratio_with_interval([1.0, 2.0, 3.0], [0.0, 1.0, 1.0], counts) is None
-    mean = ranking.mean_with_interval([np.nan, 2.0, 4.0], counts)
+    assert bootstrap.ratio_with_interval([1.0, 2.0, 3.0], [0.0, 1.0, 1.0], counts) is None
+    mean = bootstrap.mean_with_interval([np.nan, 2.0, 4.0], counts)
     assert mean["value"] == 3.0 and mean["n"] == 2
     assert mean["interval"] == pytest.approx(list(np.percentile([3.0, 2.0], [2.5, 97.5])))
-    assert ranking.mean_with_interval([np.nan] * 3, counts) is None
+    assert bootstrap.mean_with_interval([np.nan] * 3, counts) is None

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_uncover.evaluation import ridge
-from keras_uncover.evaluation.ridge import Ridge
+from keras_uncover.evaluation import baselines
+from keras_uncover.evaluation.baselines import Ridge
 
 
 def linear_world(count=60, seed=0):
@@ -33,13 +33,13 @@ def test_the_block_that_tells_is_chosen_and_the_other_cannot():
 def test_noise_asks_for_the_strongest_penalty():
     rng = np.random.default_rng(3)
     noise = [rng.standard_normal((40, k)) for k in (30, 2, 6)]
-    assert Ridge(*noise, np.arange(40)).penalty == max(ridge.PENALTIES)
+    assert Ridge(*noise, np.arange(40)).penalty == max(baselines.PENALTIES)
 
 
 def test_one_sixth_of_the_people_are_held_out():
-    held = ridge.hold_out(12, seed=0)
-    assert held.sum() == 2 and ridge.hold_out(3, seed=0).sum() == 1
-    assert (held != ridge.hold_out(12, seed=1)).any()
+    held = baselines.hold_out(12, seed=0)
+    assert held.sum() == 2 and baselines.hold_out(3, seed=0).sum() == 1
+    assert (held != baselines.hold_out(12, seed=1)).any()
 
 
 def test_a_mirror_image_does_not_help_to_choose():
@@ -47,7 +47,7 @@ def test_a_mirror_image_does_not_help_to_choose():
     rng = np.random.default_rng(3)
     once = [rng.standard_normal((40, k)) for k in (30, 2, 6)]
     twice = Ridge(*(np.concatenate([x, x]) for x in once), np.tile(np.arange(40), 2))
-    assert twice.penalty == Ridge(*once, np.arange(40)).penalty == max(ridge.PENALTIES)
+    assert twice.penalty == Ridge(*once, np.arange(40)).penalty == max(baselines.PENALTIES)
 
 
 def test_two_people_are_too_few():

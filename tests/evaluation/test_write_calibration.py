@@ -9,9 +9,9 @@ import pytest
 
 import evaluate_keras
 from keras_uncover.evaluation import calibration
-from keras_uncover.inference.calibration import describe_calibration, write_calibration
+from keras_uncover.evaluation.calibration import describe_calibration, write_calibration
+from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.models.config import TINY
-from keras_uncover.presets import build_from_folder, build_model
 from keras_uncover.presets.weights import WeightsError, load_verified, read_manifest, save_preset
 from keras_uncover.training.setup import run_config
 
@@ -121,6 +121,7 @@ def test_the_script_fits_on_validation_and_measures_on_test(run, script, tmp_pat
     assert config["calibration"]["n_people"] == 60 and config["measured"]["n_people"] == 40
     assert config["calibration"]["shards"] == "faces" and config["calibration"]["rate"] == 0.1
     entries = json.loads(numbers.read_text())
+    assert entries.pop("written_by") == "keras_uncover"
     assert {key: config[key] for key in entries} == entries
     out = capsys.readouterr().out
     assert out == describe_calibration(entries) + "\n"

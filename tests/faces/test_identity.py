@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from keras_uncover.faces import identity as judging
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.faces.identity import SAME_PERSON, Judge, distance
 from keras_uncover.images.decode import decode_image, read_bytes
-from keras_uncover.inference.uncoverer import align_faces
 from keras_uncover.ops.mesh import mean_mesh
 from keras_uncover.presets import preset_folder, preset_names
 from keras_uncover.presets.weights import WeightsError, load_verified

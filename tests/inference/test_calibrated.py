@@ -13,10 +13,11 @@ from keras import ops
 from keras_uncover.evaluation import calibration
 from keras_uncover.inference import uncoverer
 from keras_uncover.inference.answers import Result, to_records
-from keras_uncover.inference.calibration import ScaleScore, check_calibration, error_rates, uncalibrated
+from keras_uncover.inference.calibration import ScaleScore, error_rates
 from keras_uncover.inference.uncoverer import OTHER_THRESHOLD, SWAPS_ONLY, UNCALIBRATED, Uncoverer
+from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.models.config import TINY
-from keras_uncover.presets import build_from_folder, build_model
+from keras_uncover.presets.schema import check_calibration, uncalibrated
 from keras_uncover.presets.weights import WeightsError, load_verified, read_manifest, save_config, save_preset
 from keras_uncover.training.setup import run_config
 

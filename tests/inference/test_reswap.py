@@ -6,9 +6,10 @@ from keras import ops
 
 from keras_uncover.inference.reswap import Compare, build_reswap
 from keras_uncover.ops.geometry import pixel_grid
-from keras_uncover.ops.mesh import VERTICES, mean_mesh, unwrap_texture, uv_map
+from keras_uncover.ops.mesh import VERTICES, mean_mesh
+from keras_uncover.ops.ssim import ssim_map
+from keras_uncover.ops.texture import unwrap_texture, uv_map
 from keras_uncover.swaps.synthesis import DRAWS, make_swaps
-from keras_uncover.training.losses import ssim_map
 
 SIZE = 64
 

@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 
-from keras_uncover.cli import doctor_checks
 from keras_uncover.inference import self_test
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest
@@ -29,7 +28,7 @@ def make_report(folder, **changes):
 def test_answer_and_rates_are_written_and_the_rest_stays(folder):
     before = load_verified(folder)
     answer, rates = self_test.record_answers(folder, make_report(folder))
-    assert json.loads((folder / doctor_checks.SELF_TEST).read_text()) == answer == doctor_checks.read_recorded(folder)
+    assert json.loads((folder / self_test.SELF_TEST).read_text()) == answer == self_test.read_recorded(folder)
     after = load_verified(folder)
     assert after.pop("recovered") == rates and rates["target"]["own_within"] == ENTRY
     assert after == before

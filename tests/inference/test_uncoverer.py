@@ -17,9 +17,10 @@ from PIL import Image
 from keras_uncover import Uncoverer, WeightsError
 from keras_uncover.cli import main, predict
 from keras_uncover.cli.predict import ask_all
+from keras_uncover.faces.alignment import align_faces
 from keras_uncover.images.decode import ANIMATED, NO_END, ImageError, decode_image, read_bytes
 from keras_uncover.images.provenance import read_mark
-from keras_uncover.inference.uncoverer import align_faces, open_photo
+from keras_uncover.inference.uncoverer import open_photo
 from keras_uncover.presets import preset_folder, preset_names
 
 ROOT = Path(__file__).parents[2]

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_uncover.models.autoencoder import (
-    ARCH,
-    build_autoencoder,
-    depth_to_space,
-    freeze_autoencoder,
-    load_autoencoder,
-    space_to_depth,
-)
+from keras_uncover.models.autoencoder import ARCH, build_autoencoder, freeze_autoencoder, load_autoencoder
+from keras_uncover.models.layers import depth_to_space, space_to_depth
 from keras_uncover.presets import preset_folder, preset_names
 from keras_uncover.presets.weights import WeightsError
 

@@ -8,8 +8,9 @@ import pytest
 from loaded_script import load_script
 
 from keras_uncover.faces.finder import PRESETS
-from keras_uncover.models.face_detector import AddShortcut, build_face_detector
+from keras_uncover.models.face_detector import build_face_detector
 from keras_uncover.models.face_mesh import build_face_mesh
+from keras_uncover.models.layers import AddShortcut
 from keras_uncover.presets.weights import load_weights
 from keras_uncover.refusals import DataError
 

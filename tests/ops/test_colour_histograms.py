@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_uncover.ops.colour import apply_curve
-from keras_uncover.ops.histograms import (
+from keras_uncover.ops.colour import (
     FLATTEST,
     LEVELS,
     MIDDLE,
     SHARES,
     STEEPEST,
+    apply_curve,
     join_quantiles,
     masked_quantiles,
     match_quantiles,

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_uncover.models.face_mesh import DepthwiseConv2D
-from keras_uncover.ops.channels import filter_channels, join_channels, mix_channels
+from keras_uncover.ops.filters import filter_channels, join_channels, mix_channels
 
 
 def pictures(*channels):

@@ -6,12 +6,10 @@ import pytest
 from keras import ops
 
 from keras_uncover.ops.geometry import ANCHORS, invert_transform, sample, transform_points
-from keras_uncover.ops.mesh import (
-    VERTICES,
-    crop_transform,
+from keras_uncover.ops.mesh import VERTICES, crop_transform, mean_mesh
+from keras_uncover.ops.texture import (
     fill_triangles,
     interpolate,
-    mean_mesh,
     nearest_triangle,
     plane_coefficients,
     texture_table,

@@ -21,8 +21,9 @@ from keras_uncover.models.shape_layers import (
     face_pixels,
 )
 from keras_uncover.ops.geometry import pixel_grid
-from keras_uncover.ops.mesh import mean_mesh, texture_table
+from keras_uncover.ops.mesh import mean_mesh
 from keras_uncover.ops.shapes import describe_shapes, face_shapes, shape_fields, spline_weights
+from keras_uncover.ops.texture import texture_table
 
 SHAPES = np.random.default_rng(0).normal(0, 1, (3, 32)).astype("float32")
 

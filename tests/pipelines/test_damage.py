@@ -11,12 +11,11 @@ import evaluate_keras
 import train_keras
 from keras_uncover.refusals import DamagedData, DataError, OptionError, end_in_words
 from pipelines import bank as packing
+from pipelines.bank import read_bank
 from pipelines.damage import damage_named
 from pipelines.fixed_swaps import read_people
-from pipelines.read import iterate_records
-from pipelines.records import StoredRecords, open_records
-from pipelines.schema import PORTRAIT, read_bank
-from pipelines.stored import index_file
+from pipelines.records import StoredRecords, index_file, iterate_records, open_records
+from pipelines.schema import PORTRAIT
 
 
 def cut(path):

@@ -89,8 +89,8 @@ def test_what_no_sheet_can_be_drawn_of_is_refused(shards, tmp_path, capsys):
 
 
 def test_the_evaluation_writes_every_number_with_its_baseline(shards, tmp_path, monkeypatch, capsys):
+    from keras_uncover.models.build import build_model
     from keras_uncover.models.config import TINY
-    from keras_uncover.presets import build_model
     from keras_uncover.presets.weights import save_preset
     from keras_uncover.training import setup
 

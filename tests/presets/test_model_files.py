@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from keras_uncover.cli import main
+from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.models.config import TINY
-from keras_uncover.presets import KINDS, build_from_folder, build_model, preset_folder, shipped_configs, weights
+from keras_uncover.presets import KINDS, preset_folder, shipped_configs, weights
 from keras_uncover.presets.arrays import MOST_BYTES, ArraysError, check_arrays
 from keras_uncover.presets.schema import check_arch, check_config
 from keras_uncover.presets.weights import (
@@ -269,3 +270,15 @@ def test_no_network_has_a_layer_that_is_code():
     for model in (build_model("classify", TINY), build_model("reconstruct", TINY)):
         names = set(kinds_of(model))
         assert "Lambda" not in names and len(names) > 5
+
+
+def test_the_files_of_a_preset_are_read_and_hashed_once(monkeypatch):
+    read, names = weights._read_checked, []
+
+    def note(folder, name):
+        names.append(name)
+        return read(folder, name)
+
+    monkeypatch.setattr(weights, "_read_checked", note)
+    build_from_folder("classifier")
+    assert names.count(weights.WEIGHTS) == names.count(weights.CONFIG) == 1

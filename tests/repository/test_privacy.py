@@ -21,12 +21,12 @@ RECOVERED = ("target", "donor", "reswap", "mask", "figure", "heatmap")
 # costs.
 ANSWERS = """
 import os, sys
-from keras_uncover import cache
+from keras_uncover import process
 from keras_uncover.cli import main
 from keras_uncover.cli import common, match, predict
 photos, out, gallery = sys.argv[1:4]
 os.mkdir(out)
-cache.use_cache()  # as each command does before it imports Keras
+process.use_cache()  # as each command does before it imports Keras
 uncoverer = common.load_uncoverer("small", 0.0)
 common.load_uncoverer = match.load_uncoverer = predict.load_uncoverer = lambda preset, threshold: uncoverer
 code = main.main(["predict", photos, "--out", out, "--heatmap", "--json", "--csv", out + "/answers.csv"])
@@ -121,9 +121,9 @@ DEMO = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background inherit that it is ignored
 from stand_in import ByBrightness
-from keras_uncover import cache
+from keras_uncover import process
 from keras_uncover.cli import main
-cache.use_cache()  # as the command does before it imports the demo
+process.use_cache()  # as the command does before it imports the demo
 from keras_uncover.demo import app
 app.load_preset = lambda preset: ByBrightness(None)
 sys.exit(main.main(["demo", "--port", sys.argv[1]]))

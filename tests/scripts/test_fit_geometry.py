@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from loaded_script import load_script
 
+from keras_uncover.models.build import build_from_folder
 from keras_uncover.models.config import TINY
 from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.models.shape_layers import face_pixels
-from keras_uncover.presets import build_from_folder
 
 
 @pytest.fixture(scope="module")

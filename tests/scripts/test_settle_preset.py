@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from loaded_script import load_script
 
+from keras_uncover.models.build import build_from_folder
 from keras_uncover.models.config import TINY
 from keras_uncover.models.reconstructor import build_reconstructor
-from keras_uncover.presets import build_from_folder
 from keras_uncover.presets.weights import save_preset
 from pipelines.fixed_swaps import POSTS, genuine_photos, read_people
 

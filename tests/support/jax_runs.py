@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402
 from made_up_batches import make_crops  # noqa: E402
 
 import train_keras  # noqa: E402
-from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.models.build import build_from_folder  # noqa: E402
 
 
 def main(folder, *arguments):

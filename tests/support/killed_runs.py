@@ -6,7 +6,7 @@ Libraries are imported once; every run is a fork of this process, whose TensorFl
 stdout: how each ended.
 """
 
-import functools
+import dataclasses
 import os
 import signal
 import sys
@@ -21,10 +21,10 @@ from made_up_batches import SMALLEST_64  # noqa: E402
 import pipelines.load  # noqa: E402
 import train_keras  # noqa: E402
 from keras_uncover.models import config  # noqa: E402
-from keras_uncover.training import checkpoints, setup  # noqa: E402
+from keras_uncover.training import saving, setup  # noqa: E402
 
 # Swaps of one family without post-processing, not compiled: what is tested is their order and their chance.
-EASY = dict(compiled=False, augment=False, plain=True, shares={"mesh": 1.0})
+EASY = dict(augment=False, plain=True, shares={"mesh": 1.0})
 SETTINGS = "--task classify --preset tiny --steps-per-epoch 3 --epochs 4 --batch-size 4 --genuine 0.5 --deterministic"
 
 
@@ -49,7 +49,7 @@ class Killer(keras.callbacks.Callback):
 
 def kill_in_checkpoint(step):
     """Kill the process when the file of a checkpoint is half on the disk."""
-    usual = checkpoints.hash_file
+    usual = saving.hash_file
 
     def hash_file(path):
         if f"step-{step:010d}" in str(path):
@@ -57,7 +57,14 @@ def kill_in_checkpoint(step):
             os.kill(os.getpid(), signal.SIGKILL)
         return usual(path)
 
-    checkpoints.hash_file = hash_file
+    saving.hash_file = hash_file
+
+
+def easy_load(load):
+    """``load`` for ``EASY`` swaps."""
+    return lambda config, *arguments, **options: load(
+        dataclasses.replace(config, **EASY), *arguments, compiled=False, **options
+    )
 
 
 def run(arguments, step=None, evaluation=None, checkpoint=None):
@@ -69,7 +76,7 @@ def run(arguments, step=None, evaluation=None, checkpoint=None):
     code = 1
     try:
         os.dup2(2, 1)
-        pipelines.load.load = functools.partial(pipelines.load.load, **EASY)
+        pipelines.load.load = easy_load(pipelines.load.load)
         config.model_config = lambda name: SMALLEST_64
         usual = setup.callbacks
         setup.callbacks = lambda *a, **k: [*usual(*a, **k), Killer(step, evaluation)]
@@ -92,7 +99,7 @@ def main(shards, folder, random_step):
     print("checkpoint", run([shards, broken, "--resume"], checkpoint=6))
     print("evaluation", run([shards, broken, "--resume"], evaluation=2))
     # The newest checkpoint lost a bit since: the one before is taken.
-    with open(os.path.join(broken, "checkpoints", "step-0000000006", checkpoints.STATE), "r+b") as file:
+    with open(os.path.join(broken, "checkpoints", "step-0000000006", saving.STATE), "r+b") as file:
         file.seek(10_000)
         byte = file.read(1)[0]
         file.seek(10_000)

@@ -6,7 +6,8 @@ import numpy as np
 from keras import ops
 
 from keras_uncover.ops.geometry import pixel_grid
-from keras_uncover.ops.mesh import VERTICES, mean_mesh, unwrap_texture, uv_map
+from keras_uncover.ops.mesh import VERTICES, mean_mesh
+from keras_uncover.ops.texture import unwrap_texture, uv_map
 from keras_uncover.swaps.synthesis import DRAWS, make_swaps
 
 ALL = {"mesh": 1.0, "affine": 1.0, "self": 1.0}

@@ -27,7 +27,7 @@ import train_keras  # noqa: E402
 from keras_uncover.models import config  # noqa: E402
 from keras_uncover.training import setup  # noqa: E402
 from keras_uncover.training import strategy as strategies
-from keras_uncover.training.averages import pair_averages  # noqa: E402
+from keras_uncover.training.saving import pair_averages  # noqa: E402
 
 STEPS, PER_EPOCH, RUN = 12, 4, 6000  # the first steps of a run of the usual length
 
@@ -50,7 +50,7 @@ def fit(task, sizes, dtype, batch, strategy, per_call, moved=False):
     options.precision = dtype
     plan = setup.Plan.of(RUN, None, PER_EPOCH, batch_size=batch, per_call=per_call)
     scope, replicas = train_keras.choose_strategy(options)
-    strategies.check_replicas(options, replicas)
+    strategies.check_replicas(train_keras.describe_machine(options), replicas)
     with scope:
         one = for_task(make_batch(sizes, 1), task) if strategy == "one" and dtype == "float32" else None
         model = train_keras.build(options, plan, one)

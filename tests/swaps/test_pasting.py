@@ -5,8 +5,11 @@ import pytest
 from made_up_people import donors, make_draws, numpy, people, swap
 
 from keras_uncover.ops.geometry import fit_affine, pixel_grid, sample, transform_points
+from keras_uncover.swaps import families, pasting
 from keras_uncover.swaps.families import AFFINE, MESH, SELF
 from keras_uncover.swaps.pasting import donor_pixels, jitter_uv, recolour
+from keras_uncover.swaps.regions import SHAPE_DRAWS
+from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps
 
 
 def test_an_affine_donor_keeps_its_shape_and_covers_only_its_own_face():
@@ -39,6 +42,25 @@ def test_a_mesh_donor_takes_the_targets_shape():
     there = numpy(sample(pixels, records["points"][:, marks, :2] * 64))
     truth = numpy(sample(donor["crop"], donor["points"][:, marks, :2] * 64))
     assert np.abs(there - truth).max() < 0.01
+
+
+def test_a_family_is_added_by_a_name_and_what_it_reads(monkeypatch):
+    """As the docstring of ``families.py`` says: here one that pastes red."""
+    red = np.array([1, 0, 0], "float32")
+    monkeypatch.setattr(families, "FAMILIES", (*families.FAMILIES, "red"))
+    monkeypatch.setattr(families, "DRAWN", (*families.DRAWN, 5))
+
+    def read_red(target, donor, draws):
+        return 0 * donor["texture"] + red, 0 * donor["hull"] + 1, target["uv"]
+
+    monkeypatch.setitem(pasting.SOURCES, 5, read_red)
+    records, draws = people(), np.full((3, PLAIN_DRAWS), 0.5, "float32")
+    draws[:, 5 + SHAPE_DRAWS] = 0  # not recoloured
+    made = make_swaps(records, donors(records), draws, {"red": 1.0}, plain=True)
+    assert numpy(made["family"]).tolist() == [5, 5, 5]
+    inside = numpy(made["mask"])[..., 0] == 1
+    assert inside.sum() > 300
+    assert np.allclose(numpy(made["input"])[inside], red, atol=0.05)
 
 
 def test_jitter_moves_a_uv_map_a_little():

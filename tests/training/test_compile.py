@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from made_up_batches import for_task, make_batch
 
+from keras_uncover.models.build import build_model
 from keras_uncover.models.config import model_config
-from keras_uncover.presets import build_model
 from keras_uncover.training import compiling
 
 SLOW = pytest.mark.slow

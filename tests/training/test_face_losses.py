@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_uncover.models.build import TASKS
 from keras_uncover.models.config import ModelConfig
 from keras_uncover.models.face_identity import build_face_mobilenet
 from keras_uncover.models.reconstructor import build_reconstructor
@@ -19,7 +20,7 @@ from keras_uncover.training.face_losses import (
     normalise,
     resize_matrix,
 )
-from keras_uncover.training.losses import reconstructor_losses
+from keras_uncover.training.losses import task_losses
 
 
 def numpy(value):
@@ -211,7 +212,7 @@ def test_face_losses_are_loaded_from_their_folders(tmp_path):
     (weight, loss), = load_face_losses(identity=tmp_path / "net", every=3)
     assert weight > 0 and isinstance(loss, IdentityLoss) and loss.every == 3
     assert load_face_losses() == []
-    assert reconstructor_losses([(weight, loss)])["donor"].terms[-1] == (weight, loss)
+    assert task_losses(TASKS["reconstruct"], [(weight, loss)])["donor"].terms[-1] == (weight, loss)
 
 
 def test_resizing_by_hand():

@@ -10,9 +10,10 @@ import pytest
 from keras import ops
 from made_up_batches import SMALLEST, build, for_task, make_batch
 
-from keras_uncover.presets import RUN_MODEL, build_from_folder
+from keras_uncover.models.build import build_from_folder
+from keras_uncover.presets import RUN_MODEL
 from keras_uncover.training import setup
-from keras_uncover.training.safety import BrokenTraining
+from keras_uncover.training.callbacks import BrokenTraining
 
 
 def run(model, images):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 from made_up_batches import make_crops  # noqa: E402
 
-from keras_uncover.presets import build_from_folder  # noqa: E402
+from keras_uncover.models.build import build_from_folder  # noqa: E402
 
 DRIVER = Path(__file__).parents[1] / "support" / "jax_runs.py"
 SHORT = ["--preset", "tiny", "--steps-per-epoch", "2", "--batch-size", "4", "--genuine", "0.5", "--autoencoder", "none"]

@@ -1,24 +1,26 @@
 """Losses: by hand, against an independent SSIM, and whether every one moves its weights."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from keras_uncover.models.build import TASKS
 from keras_uncover.models.config import ModelConfig
 from keras_uncover.models.reconstructor import build_reconstructor
+from keras_uncover.ops.ssim import ssim_map, weigh_windows, window_matrix
+from keras_uncover.presets import KINDS
+from keras_uncover.training import losses
+from keras_uncover.training.compiling import compile_model
 from keras_uncover.training.losses import (
-    RECONSTRUCTOR_WEIGHTS,
     MaskLoss,
     RegionL1,
     RegionSSIM,
     WeightedSum,
-    classifier_losses,
-    reconstructor_losses,
     split_weight,
-    ssim_map,
-    weigh_windows,
-    window_matrix,
+    task_losses,
 )
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
@@ -157,7 +159,7 @@ def truths_and_answers(seed=0, size=32):
 @pytest.mark.parametrize("output", ["mask", "target", "donor", "flow", "seen"])
 def test_a_loss_is_one_value_an_example_and_none_for_a_perfect_answer(output):
     truth, answer = truths_and_answers()
-    loss = reconstructor_losses()[output]
+    loss = task_losses(TASKS["reconstruct"])[output]
     perfect = numpy(loss.call(truth[output], answer[output]))
     assert perfect.shape == (3,)
     assert np.abs(perfect).max() < 1e-4
@@ -171,15 +173,34 @@ def test_a_loss_is_one_value_an_example_and_none_for_a_perfect_answer(output):
 
 def test_sample_weight_silences_an_example():
     truth, answer = truths_and_answers()
-    loss = reconstructor_losses()["donor"]
+    loss = task_losses(TASKS["reconstruct"])["donor"]
     wrong = answer["donor"] * np.array([1, 0, 1], "float32").reshape(3, 1, 1, 1)
     assert float(loss(truth["donor"], wrong, sample_weight=np.array([1.0, 0.0, 1.0], "float32"))) < 1e-4
     assert float(loss(truth["donor"], wrong)) > 0.1
 
 
 def test_losses_and_their_weights_name_the_same_outputs():
-    assert set(reconstructor_losses()) == set(RECONSTRUCTOR_WEIGHTS) == set(truths_and_answers()[0])
-    assert set(classifier_losses()) == {"p_fake"}
+    for name, task in TASKS.items():
+        assert set(task_losses(task)) == set(task.losses) == set(task.weights) and set(task.metrics) <= set(task.losses)
+    assert set(TASKS["reconstruct"].losses) == set(truths_and_answers()[0])
+    assert TASKS.keys() == KINDS.keys(), "each task has a kind of network"
+
+
+def test_a_loss_is_added_by_a_class_and_a_name(monkeypatch):
+    """As the docstring of ``losses.py`` says."""
+
+    class Squares(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    monkeypatch.setitem(losses.LOSSES, "squares", lambda name, faces: Squares(name=name))
+    task = dataclasses.replace(TASKS["classify"], losses={"p_fake": "squares"}, weights={"p_fake": 3.0})
+    monkeypatch.setitem(TASKS, "classify", task)
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, {"p_fake": keras.layers.Dense(1, kernel_initializer="zeros")(inputs)})
+    compile_model(model, "classify", 10, 1e-3, jit_compile=False)
+    found = model.test_on_batch(np.ones((4, 2)), {"p_fake": np.full((4, 1), 0.5)}, return_dict=True)
+    assert np.isclose(found["loss"], 3 * 0.5**2)
 
 
 def test_weighted_sum_adds_its_terms():
@@ -193,7 +214,7 @@ def test_weighted_sum_adds_its_terms():
 
 @pytest.mark.parametrize("output", ["mask", "target", "donor", "flow", "seen"])
 def test_a_loss_survives_its_configuration(output):
-    loss = reconstructor_losses()[output]
+    loss = task_losses(TASKS["reconstruct"])[output]
     scope = {cls.__name__: cls for cls in (MaskLoss, RegionL1, RegionSSIM, WeightedSum)}
     config = keras.losses.serialize(loss)
     again = keras.losses.deserialize(config, scope)
@@ -246,20 +267,20 @@ def gradients():
     keras.utils.set_random_seed(0)
     model = build_reconstructor(SMALLEST)
     truth, answer = truths_and_answers(size=SMALLEST.size)
-    losses = reconstructor_losses()
+    named = task_losses(TASKS["reconstruct"])
     crop = answer["target"]
     with tf.GradientTape(persistent=True) as tape:
         outputs = model(crop, training=True)
-        total = sum(losses[name](truth[name], outputs[name]) for name in losses)
+        total = sum(named[name](truth[name], outputs[name]) for name in named)
     owner = {id(weight): layer.name for layer in model.layers for weight in layer.weights}
     weights = [w.value for w in model.trainable_weights]
     for weight, gradient in zip(model.trainable_weights, tape.gradient(total, weights)):
         weight.assign(weight - 0.1 * gradient)
     with tf.GradientTape(persistent=True) as tape:
         outputs = model(crop, training=True)
-        values = {name: losses[name](truth[name], outputs[name]) for name in losses}
+        values = {name: named[name](truth[name], outputs[name]) for name in named}
     moved = {}
-    for name in losses:
+    for name in named:
         moved[name] = set()
         for weight, gradient in zip(model.trainable_weights, tape.gradient(values[name], weights)):
             if gradient is not None and float(tf.reduce_max(tf.abs(gradient))) > 1e-9:

@@ -10,21 +10,21 @@ import keras
 import numpy as np
 import pytest
 
-from keras_uncover.fingerprint import fingerprint_data
+from keras_uncover.files import fingerprint_data
 from keras_uncover.training import compiling, run_folder
-from keras_uncover.training.averages import averaged, pair_averages
-from keras_uncover.training.checkpoints import (
+from keras_uncover.training.run_folder import RunError, check_room, cut_history, hold_folder, open_run, read_settings
+from keras_uncover.training.saving import (
     NOTE,
     STATE,
     CheckpointError,
+    averaged,
     find_checkpoint,
     list_checkpoints,
+    pair_averages,
     prune_checkpoints,
     restore_checkpoint,
     save_checkpoint,
 )
-from keras_uncover.training.history import cut_history
-from keras_uncover.training.run_folder import RunError, check_room, hold_folder, open_run, read_settings
 
 SETTINGS = {"shards": "/data/shards", "batch_size": 16, "seed": 0, "strategy": "auto"}
 DATA = {"shards": "ab" * 32}

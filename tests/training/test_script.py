@@ -13,7 +13,7 @@ import pytest
 from made_up_batches import SMALLEST_64
 
 import train_keras
-from keras_uncover.presets import build_from_folder, build_model
+from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.training.run_folder import RunError
 from pipelines import load as loading
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from keras_uncover.cli import main
-from keras_uncover.training.figures import draw_history, read_history
-from keras_uncover.training.samples import COLUMNS, DrawSamples, draw_grid
-from keras_uncover.training.saving import TellRate, format_time
+from keras_uncover.training.callbacks import COLUMNS, DrawSamples, TellRate, draw_grid
+from keras_uncover.training.figures import draw_history
+from keras_uncover.training.run_folder import read_history
 
 HISTORY = """epoch,images_per_second,learning_rate,loss,p_fake_auc,val_loss,val_p_fake_auc
 0,10.5,0.001,3.5,0.5,3.6,0.4
@@ -48,7 +48,7 @@ def test_tensorboard_reads_scalars_and_pictures_of_both_lines(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    from keras_uncover.training.board import Board
+    from keras_uncover.training.callbacks import Board
 
     grid = draw_grid(*make_answers())
     board = Board(tmp_path)
@@ -90,10 +90,10 @@ def test_plot_says_what_is_missing(tmp_path, capsys):
 
 
 def test_rate_and_time_left_are_told(capsys, monkeypatch):
-    from keras_uncover.training import saving
+    from keras_uncover.training import callbacks
 
     now = [100.0]
-    monkeypatch.setattr(saving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
     tell = TellRate(batch_size=8, steps=40, per_epoch=10)
     tell.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace(learning_rate=0.5)))
     tell.on_epoch_begin(1)
@@ -104,4 +104,3 @@ def test_rate_and_time_left_are_told(capsys, monkeypatch):
     tell.on_epoch_end(1, logs)
     assert logs == {"learning_rate": 0.5, "images_per_second": 20.0}
     assert "step 20 of 40: 20.0 images/s, 10 s left" in capsys.readouterr().err
-    assert [format_time(seconds) for seconds in (89, 700, 11_130)] == ["89 s", "12 min", "3 h 06 min"]
