@@ -17,6 +17,7 @@ from keras_uncover.inference.wording import (
     NO_DONOR_FACE,
     OTHER_THRESHOLD,
     RATES_HOLD,
+    RATES_OF_PHOTOGRAPHS,
     SMALL_FACE,
     SWAPS_ONLY,
     UNCALIBRATED,
@@ -73,7 +74,8 @@ class Uncoverer:
         if self.error_rates is None:
             self.band, self.warnings = None, [UNCALIBRATED, SWAPS_ONLY]
         elif self.threshold == own:
-            self.band, self.warnings = self.config.get("band"), [SWAPS_ONLY, RATES_HOLD.format(**self.error_rates)]
+            words = RATES_OF_PHOTOGRAPHS if self.config.get("photographs") else RATES_HOLD
+            self.band, self.warnings = self.config.get("band"), [SWAPS_ONLY, words.format(**self.error_rates)]
         else:
             self.band, self.error_rates, self.warnings = None, None, [OTHER_THRESHOLD, SWAPS_ONLY]
 

@@ -28,6 +28,12 @@ RATES_HOLD = (
     "synthesised from them; for other photos, such as a camera's, and for other swaps they were not measured. p_fake "
     "is a probability where half of the photos are fakes; where fewer are, it is too high."
 )
+RATES_OF_PHOTOGRAPHS = (
+    "The error rates were measured on photographs of {n_people} people, the {split} split of {shards}, as they are and "
+    "after reduction, coding and covers, and on swaps among them that imitate real tools. On photos of other kinds, "
+    "soft, small or old ones, more are called fake by mistake: the preset's card tells how many. p_fake is a "
+    "probability where half of the photos are fakes; where fewer are, it is too high."
+)
 SMALL_FACE = (
     "The face is small: its crop covers {side:.0f} pixels of the photo and is enlarged to {size}. Photos that were as "
     "small as this are not among those that error rates were measured on."
