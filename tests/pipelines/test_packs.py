@@ -1,0 +1,86 @@
+"""Packs of faces: they come back, photographs are drawn half of the time, and other files are refused in words."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+from drawn_faces import faces
+from loaded_script import load_script
+from portrait_files import portrait
+
+from keras_uncover.ops.geometry import ANCHORS
+from keras_uncover.ops.mesh import mean_mesh
+from keras_uncover.refusals import DataError
+from pipelines.packs import SIDE, VIEW, chances, read_pack, write_pack
+
+
+def rows(size=48):
+    drawn = faces(3, size)
+    crops = np.round(drawn["crop"] * 255).astype("uint8")
+    return list(zip(crops, drawn["points"] / size, (True, False, False), ("Ada", "Zoé", "한 지민")))
+
+
+def test_a_pack_comes_back(tmp_path):
+    written = rows()
+    write_pack(tmp_path / "train.npz", written, 95)
+    assert [file.name for file in tmp_path.iterdir()] == ["train.npz"]
+    pack = read_pack(tmp_path / "train.npz")
+    assert pack["crops"].dtype == np.uint8 and pack["crops"].shape == (3, 48, 48, 3)
+    difference = np.abs(pack["crops"].astype(int) - np.stack([row[0] for row in written]))
+    assert difference.mean() < 3  # JPEG; channels out of order would differ by tens
+    points = np.stack([row[1] for row in written]) * 48
+    assert pack["points"].dtype == np.float32 and np.abs(pack["points"] - points).max() < 0.05
+    assert pack["camera"].tolist() == [True, False, False] and pack["person"].tolist() == ["Ada", "Zoé", "한 지민"]
+
+
+def test_crops_of_several_sizes_become_as_large_as_the_largest(tmp_path):
+    write_pack(tmp_path / "train.npz", [rows(32)[0], rows(48)[1]], 95)
+    pack = read_pack(tmp_path / "train.npz")
+    assert pack["crops"].shape == (2, 48, 48, 3)
+    assert np.abs(pack["points"][0] - rows(32)[0][1] * 48).max() < 0.05
+
+
+def test_half_of_the_draws_are_photographs():
+    camera = np.array([True, False, False, False, True, False])
+    found = chances(camera)
+    assert np.allclose(found, np.where(camera, 1 / 4, 1 / 8)) and found.dtype == np.float32
+    for alone in (np.ones(4, bool), np.zeros(4, bool)):
+        assert np.allclose(chances(alone), 1 / 4)
+
+
+def write_no_photos(path):
+    np.savez(path, data=np.zeros(9, "uint8"), lengths=[9], points=np.zeros((1, 478, 2)), camera=[True], person=["a"])
+
+
+def write_half(path):
+    write_pack(path, rows(), 90)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def write_array(path):
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+
+
+@pytest.mark.parametrize("write", [
+    lambda path: None, lambda path: path.write_text("no pack"), lambda path: path.touch(), write_array, write_half,
+    lambda path: np.savez(path, crop=np.zeros(3)), write_no_photos,
+], ids=["absent", "text", "empty", "array", "cut", "other arrays", "no photos"])
+def test_a_foreign_file_is_refused_in_words(tmp_path, write):
+    write(tmp_path / "train.npz")
+    with pytest.raises(DataError, match="A pack is a file that scripts.pack_faces wrote; .*train.npz cannot be read"):
+        read_pack(tmp_path / "train.npz")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """Two portraits, one of them of a validation person, and a photo without a face, packed; and what was said."""
+    folder = tmp_path_factory.mktemp("packs")
+    for number in (0, 1):
+        (folder / f"p{number}.jpg").write_bytes(portrait(number))
+    cv2.imwrite(str(folder / "wall.png"), np.full((120, 90, 3), 128, "uint8"))
+    listed = [("file", "split"), ("p0.jpg", "train"), ("p1.jpg", "validation"), ("wall.png", "train")]
+    with open(folder / "list.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(listed)
+    return folder
