@@ -33,13 +33,13 @@ if __name__ == "__main__":
 import numpy as np  # noqa: E402
 from keras import ops  # noqa: E402
 
+from keras_uncover.faces.alignment import align_points  # noqa: E402
 from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes  # noqa: E402
-from keras_uncover.faces.alignment import align_points  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
-from pipelines.build.splits import SPLITS  # noqa: E402
 from pipelines.packs import SIDE, VIEW, write_pack  # noqa: E402
 from pipelines.portraits.sources import list_portraits  # noqa: E402
+from pipelines.schema import SPLITS  # noqa: E402
 
 
 def cut_face(finder, path):

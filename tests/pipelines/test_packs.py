@@ -1,13 +1,14 @@
 """Packs of faces: they come back, photographs are drawn half of the time, and other files are refused in words."""
 
 import csv
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 from drawn_faces import faces
 from loaded_script import load_script
-from portrait_files import portrait
+from portrait_files import DATA
 
 from keras_uncover.ops.geometry import ANCHORS
 from keras_uncover.ops.mesh import mean_mesh
@@ -73,14 +74,27 @@ def test_a_foreign_file_is_refused_in_words(tmp_path, write):
         read_pack(tmp_path / "train.npz")
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory):
-    """Two portraits, one of them of a validation person, and a photo without a face, packed; and what was said."""
-    folder = tmp_path_factory.mktemp("packs")
+def test_faces_are_packed_and_what_shows_none_is_named(tmp_path, capsys):
+    """Two portraits, one of them of a validation person, and a wall."""
     for number in (0, 1):
-        (folder / f"p{number}.jpg").write_bytes(portrait(number))
-    cv2.imwrite(str(folder / "wall.png"), np.full((120, 90, 3), 128, "uint8"))
-    listed = [("file", "split"), ("p0.jpg", "train"), ("p1.jpg", "validation"), ("wall.png", "train")]
-    with open(folder / "list.csv", "w", newline="", encoding="utf-8") as file:
+        shutil.copy(DATA / f"face_{number}.jpg", tmp_path / f"p{number}.jpg")
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((120, 90, 3), 128, "uint8"))
+    (tmp_path / "bad.jpg").write_bytes(b"no photo")
+    listed = [("file", "split"), ("p0.jpg", "train"), ("p1.jpg", "validation"), ("wall.png", "train"), ("bad.jpg", "train")]
+    with open(tmp_path / "list.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(listed)
-    return folder
+    script = load_script("scripts/pack_faces.py")
+    assert not script.main([str(tmp_path / "packs"), "--photographs", str(tmp_path / "list.csv")])
+    said = capsys.readouterr().err
+    assert "wall.png is left out: A packed photo must show a face" in said and "bad.jpg is left out: " in said
+    assert "nobody is in the split test" in said
+    assert sorted(file.name for file in (tmp_path / "packs").iterdir()) == ["train.npz", "validation.npz"]
+    for split, person in (("train", "p0"), ("validation", "p1")):
+        pack = read_pack(tmp_path / "packs" / f"{split}.npz")
+        assert pack["crops"].shape == (1, SIDE, SIDE, 3) and pack["person"] == [person] and pack["camera"].all()
+        # Eyes and mouth lie where the mean face has them in a crop of this view.
+        anchors = (mean_mesh().points[list(ANCHORS)] - 0.5) / VIEW + 0.5
+        assert np.abs(pack["points"][0, list(ANCHORS)] / SIDE - anchors).max() < 0.03
+        assert pack["crops"].std() > 20
+    with pytest.raises(DataError, match="needs --portraits, --photographs or both; received neither"):
+        script.main([str(tmp_path / "packs")])
