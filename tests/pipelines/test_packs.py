@@ -1,15 +1,15 @@
 """Packs of faces: they come back, photographs are drawn half of the time, and other files are refused in words."""
 
 import csv
-import shutil
 
-import cv2
 import numpy as np
 import pytest
-from drawn_faces import faces
+from drawn_faces import faces, mean_points
 from loaded_script import load_script
-from portrait_files import DATA
+from PIL import Image
+from portrait_files import portrait
 
+from keras_uncover.faces.finder import Face, FaceFinder
 from keras_uncover.ops.geometry import ANCHORS
 from keras_uncover.ops.mesh import mean_mesh
 from keras_uncover.refusals import DataError
@@ -74,16 +74,26 @@ def test_a_foreign_file_is_refused_in_words(tmp_path, write):
         read_pack(tmp_path / "train.npz")
 
 
-def test_faces_are_packed_and_what_shows_none_is_named(tmp_path, capsys):
+class OneFace:
+    """Finds the mean face in every photo that is not of one colour."""
+
+    def find(self, photo, max_faces):
+        points = np.concatenate([mean_points(len(photo), 1.5), np.zeros((478, 1), "float32")], -1)
+        return [Face((0, 0, *photo.shape[1::-1]), 0.9, points, 1.0)] if photo.std() else []
+
+
+@pytest.mark.parametrize("finder", [OneFace, pytest.param(FaceFinder, marks=pytest.mark.slow)])
+def test_faces_are_packed_and_what_shows_none_is_named(tmp_path, capsys, monkeypatch, finder):
     """Two portraits, one of them of a validation person, and a wall."""
-    for number in (0, 1):
-        shutil.copy(DATA / f"face_{number}.jpg", tmp_path / f"p{number}.jpg")
-    cv2.imwrite(str(tmp_path / "wall.png"), np.full((120, 90, 3), 128, "uint8"))
+    for number in (0, 1):  # All of one size, for which networks are compiled once.
+        Image.fromarray(portrait(number, (256, 256))).save(tmp_path / f"p{number}.jpg")
+    Image.new("RGB", (256, 256), "grey").save(tmp_path / "wall.png")
     (tmp_path / "bad.jpg").write_bytes(b"no photo")
-    listed = [("file", "split"), ("p0.jpg", "train"), ("p1.jpg", "validation"), ("wall.png", "train"), ("bad.jpg", "train")]
+    splits = {"file": "split", "p0.jpg": "train", "p1.jpg": "validation", "wall.png": "train", "bad.jpg": "train"}
     with open(tmp_path / "list.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(listed)
+        csv.writer(file).writerows(splits.items())
     script = load_script("scripts/pack_faces.py")
+    monkeypatch.setattr(script, "FaceFinder", finder)
     assert not script.main([str(tmp_path / "packs"), "--photographs", str(tmp_path / "list.csv")])
     said = capsys.readouterr().err
     assert "wall.png is left out: A packed photo must show a face" in said and "bad.jpg is left out: " in said

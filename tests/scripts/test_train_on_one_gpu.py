@@ -79,7 +79,8 @@ def test_the_weights_that_are_saved_are_the_classifiers_alone(script, tmp_path):
 @pytest.mark.parametrize("kernel, stride, side", [(3, 1, 8), (3, 2, 8), (5, 2, 9), (5, 1, 6)])
 def test_shifted_sums_filter_as_keras_does(script, kernel, stride, side):
     images = np.random.default_rng(0).random((2, side, side, 3), "float32")
-    layers = [kind(kernel, stride, padding="same", use_bias=False) for kind in (keras.layers.DepthwiseConv2D, script.ShiftedSums)]
+    kinds = keras.layers.DepthwiseConv2D, script.ShiftedSums
+    layers = [kind(kernel, stride, padding="same", use_bias=False) for kind in kinds]
     expected, _ = (layer(images) for layer in layers)
     layers[1].set_weights(layers[0].get_weights())
     found = layers[1](images)

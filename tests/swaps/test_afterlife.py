@@ -70,12 +70,13 @@ def test_a_cover_hides_the_face_and_is_no_part_of_the_mask():
     masks = np.ones((ROWS, CANVAS, CANVAS, 1), "float32")
     white = np.ones_like(photo["crop"])
     draw = Decided(draws, happens={COVERED: True, 3: True})
-    (covered,), left = (cover_faces([0 * white], masks, photo["points"], white, draw))
+    (covered,), left = cover_faces([0 * white], masks, photo["points"], white, draw)
     cover, left = numpy(covered)[..., :1], numpy(left)
     assert np.allclose(left, 1 - cover, atol=1e-5)
     share = (cover > 0.99).mean((1, 2, 3))
     assert (share > 0.01).all() and (left[cover > 0.999] < 1e-3).all()
-    (bare,), whole = cover_faces([photo["crop"]], masks, photo["points"], white, Decided(draws, happens={COVERED: False}))
+    none = Decided(draws, happens={COVERED: False})
+    (bare,), whole = cover_faces([photo["crop"]], masks, photo["points"], white, none)
     assert np.array_equal(numpy(bare), photo["crop"]) and numpy(whole).min() == 1
 
 
