@@ -118,6 +118,7 @@ from keras_uncover.training import compiling, run_folder, setup  # noqa: E402
 from keras_uncover.training import strategy as strategies  # noqa: E402
 from keras_uncover.training.face_losses import load_face_losses  # noqa: E402
 from pipelines.checks import check_data  # noqa: E402
+from pipelines.config import BatchConfig  # noqa: E402
 from pipelines.damage import damage_named  # noqa: E402
 
 
@@ -131,6 +132,15 @@ def parse_arguments(arguments=None):
     return options
 
 
+def describe_machine(options):
+    """On what the run is computed, as the command line says."""
+    return strategies.Machine(
+        strategy=options.strategy, precision=options.precision, xla=options.xla, hosts=options.hosts,
+        host=options.host, batch_size=options.batch_size, parts=options.parts, deterministic=options.deterministic,
+        face_losses=bool(options.identity or options.perceptual),
+    )
+
+
 def choose_strategy(options):
     """Where the model is built, and how many replicas take a share of each batch; refuses what does not go together.
 
@@ -138,7 +148,7 @@ def choose_strategy(options):
     TPUStrategy.
     """
     if keras.backend.backend() == "jax":
-        return strategies.spread_over_jax(options)
+        return strategies.spread_over_jax(describe_machine(options))
     import tensorflow as tf
 
     if options.deterministic:
@@ -164,21 +174,29 @@ def choose_strategy(options):
     return strategy.scope(), len(devices)
 
 
-def choose_data(options):
-    """Function of a split to its batches, for this host."""
-    settings = dict(batch_size=options.batch_size, task=options.task, genuine_share=options.genuine, seed=options.seed)
-    settings.update(swap_pairs=options.swap_pairs, mix=options.mix, morph_share=options.morphs)
-    settings.update(autoencoder=None if options.autoencoder == "none" else options.autoencoder)
-    settings.update(parts=options.parts, part=options.host, shares=leave_out(options.leave_out))
+def configure_batches(options):
+    """What the batches of this host are made of."""
+    return BatchConfig(
+        options.shards, options.batch_size, task=options.task, seed=options.seed, parts=options.parts,
+        part=options.host, shares=leave_out(options.leave_out), morph_share=options.morphs,
+        autoencoder=None if options.autoencoder == "none" else options.autoencoder, genuine_share=options.genuine,
+        swap_pairs=options.swap_pairs, mix=options.mix,
+    )
+
+
+def choose_loader(batch_config, cache):
+    """Function of a split, and the step that it begins at, to its batches; ``cache`` as the command line has it."""
     if keras.backend.backend() == "jax":
         from pipelines.stream import stream as load
+
+        reading = {}
     else:
         from pipelines.load import load  # It imports TensorFlow.
 
-        settings.update(cache={"memory": True, "none": False}.get(options.cache, options.cache))
+        reading = {"cache": {"memory": True, "none": False}.get(cache, cache)}
 
     def open_split(split, start=0):
-        return load(options.shards, split, training=split == "train", start=start, **settings)
+        return load(batch_config, split, training=split == "train", start=start, **reading)
 
     return open_split
 
@@ -237,13 +255,15 @@ def main(arguments=None):
         options.steps, options.epochs, options.steps_per_epoch,
         batch_size=options.batch_size, per_call=options.steps_per_execution, keep=options.keep,
     )
-    strategies.check_options(options, keras.backend.backend())
-    strategies.check_parts(options)
+    machine = describe_machine(options)
+    strategies.check_machine(machine, keras.backend.backend())
+    options.parts = strategies.count_parts(machine)  # Which the run's settings hold.
     scope, replicas = choose_strategy(options)
-    strategies.check_replicas(options, replicas)
+    strategies.check_replicas(machine, replicas)
     note = setup.find_note(options.run) if options.resume else setup.BEGINNING
-    check_data(options.shards, options.swap_pairs, options.mix, config.model_config(options.preset).size)
-    open_split = choose_data(options)
+    batch_config = configure_batches(options)
+    check_data(batch_config, config.model_config(options.preset).size)
+    open_split = choose_loader(batch_config, options.cache)
     data = open_split, open_split("train", note["step"]), open_split("validation")
     places = {name: getattr(options, name) for name in ("shards", "swap_pairs")}
     prints = {name: fingerprint_data(path) for name, path in places.items() if path}

@@ -34,6 +34,7 @@ import tensorflow as tf  # noqa: E402
 
 from keras_uncover.models import config  # noqa: E402
 from keras_uncover.training import compiling, setup  # noqa: E402
+from pipelines.config import BatchConfig  # noqa: E402
 from pipelines.load import load, shuffle_numbers  # noqa: E402
 from pipelines.records import open_records, read_records  # noqa: E402
 from pipelines.schema import PORTRAIT  # noqa: E402
@@ -124,16 +125,20 @@ def read_only(options, cache):
 def list_rows(options, folder, paths, size):
     """Yield the name of each row and a function that makes its batches, called only when their turn comes."""
     batch = options.batch_size
-    usual = options.shards, options.split, batch
+    usual = BatchConfig(options.shards, batch, autoencoder="autoencoder")
+
+    def load_split(**changes):
+        return lambda: load(dataclasses.replace(usual, **changes), options.split)
+
     yield "bare PNG decode, all cores", lambda: bare_decode(paths, batch)
     yield "Python and OpenCV", lambda: opencv_loader(paths, batch)
     yield "image_dataset_from_directory", lambda: keras_loader(folder, size, batch)
     yield "reading records (4 images each)", lambda: read_only(options, cache=False)
     yield "reading records, cached", lambda: read_only(options, cache=True)
-    yield "reading and swaps", lambda: load(*usual, augment=False, autoencoder="autoencoder")
-    yield "whole batch, classify", lambda: load(*usual, task="classify", autoencoder="autoencoder")
-    yield "whole batch, reconstruct", lambda: load(*usual, autoencoder="autoencoder")
-    yield STEP, lambda: load(*usual, autoencoder="autoencoder")
+    yield "reading and swaps", load_split(augment=False)
+    yield "whole batch, classify", load_split(task="classify")
+    yield "whole batch, reconstruct", load_split()
+    yield STEP, load_split()
 
 
 def make_network(preset, size):

@@ -131,9 +131,10 @@ def time_steps(model, batches, row, seconds):
 
 def time_waiting(model, shards, row, task, seconds):
     """Seconds a step with real data, and the share of them in which the step waited for its batch."""
+    from pipelines.config import BatchConfig
     from pipelines.load import load
 
-    batches = iter(load(shards, "train", row["batch"], task=task, autoencoder="autoencoder"))
+    batches = iter(load(BatchConfig(shards, row["batch"], task=task, autoencoder="autoencoder"), "train"))
     for _ in range(6):
         model.train_on_batch(*next(batches))
     waited, steps, started = 0.0, 0, time.perf_counter()

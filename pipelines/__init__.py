@@ -1,1 +1,1 @@
-"""Data rooms: dataset builders, the packed bank and the loader. Run from a checkout, ``python -m pipelines…``."""
+"""Data: builders of shards, the packed bank and the loaders. Run from a checkout, ``python -m pipelines…``."""

@@ -2,6 +2,7 @@
 
     python -m pipelines.bank SHARDS bank.npz [--split train validation]
 
+Such a file is called a bank. This module reads it, too, without TensorFlow.
 ``with np.load("bank.npz") as bank: bank["crop"]``: an array for each key of the records, stacked, and ``split``. Texts
 are fixed-width Unicode; nothing is pickled.
 """
@@ -18,6 +19,76 @@ from keras_uncover.escapes import Parser, for_stdout
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, Refusal, end_in_words
 from pipelines.schema import refuse_split
+
+
+def is_bank(path):
+    """Whether a path names a packed bank, as ``python -m pipelines.bank`` writes it, and no folder of shards."""
+    return Path(path).suffix == ".npz"
+
+
+@contextlib.contextmanager
+def whole_bank(path):
+    """A context in which errors of NumPy and zipfile about a damaged bank become one error that names the bank.
+
+    Raises:
+        DamagedData: the bank is cut or damaged.
+    """
+    try:
+        yield
+    except Refusal:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise DamagedData(
+            f"A bank must be whole; {path} cannot be read: {error}. Copy it again, or pack it anew by python -m "
+            "pipelines.bank."
+        ) from error
+
+
+def read_bank(path, split, keys):
+    """The rows of one split of a bank.
+
+    Args:
+        path: ``.npz`` file written by ``python -m pipelines.bank``.
+        split: ``train``, ``validation`` or ``test``.
+        keys: which arrays; only they are unpacked.
+
+    Returns: dict of arrays, a record a row. Texts are fixed-width Unicode.
+
+    Raises:
+        DataError: the bank holds no such split or keys, or is damaged.
+    """
+    with whole_bank(path), open(path, "rb") as file, np.load(file) as bank:
+        missing = [key for key in (*keys, "split") if key not in bank]
+        if missing:
+            raise DataError(
+                f"A bank must be packed from shards of the right kind; {path} has no {', '.join(missing)}. "
+                "Pack it anew by python -m pipelines.bank."
+            )
+        splits = bank["split"]
+        if split not in splits:
+            refuse_split(path, set(splits), split)
+        rows = splits == split
+        return {key: bank[key][rows] for key in keys}
+
+
+def stack_records(records, count, words):
+    """Stack decoded records one by one: memory holds them once.
+
+    Args:
+        records: iterable of dicts of arrays, all of the same shapes.
+        count: how many there must be.
+        words: what the records are, for the error.
+    """
+    columns, number = {}, 0
+    for number, record in enumerate(records, start=1):
+        for key, value in record.items():
+            value = np.asarray(value)
+            if key not in columns:
+                columns[key] = np.empty((count, *value.shape), object if value.dtype.kind == "S" else value.dtype)
+            columns[key][number - 1] = value
+    if number != count:
+        raise DamagedData(f"{words} must hold {count} records, as its dataset_info.json says; {number} were read.")
+    return {key: value.astype("S") if value.dtype == object else value for key, value in columns.items()}
 
 
 def pack(shards, path, splits=None, overwrite=False):
@@ -117,73 +188,3 @@ def pack_and_tell(args):
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     raise SystemExit(main())
-
-
-def is_bank(path):
-    """Whether a path names a packed bank, as ``python -m pipelines.bank`` writes it, and no folder of shards."""
-    return Path(path).suffix == ".npz"
-
-
-@contextlib.contextmanager
-def whole_bank(path):
-    """Within it what NumPy and zipfile make of a bank that is cut or damaged becomes one sentence that names it.
-
-    Raises:
-        DamagedData: as said.
-    """
-    try:
-        yield
-    except Refusal:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        raise DamagedData(
-            f"A bank must be whole; {path} cannot be read: {error}. Copy it again, or pack it anew by python -m "
-            "pipelines.bank."
-        ) from error
-
-
-def read_bank(path, split, keys):
-    """The rows of one split of a bank.
-
-    Args:
-        path: ``.npz`` file written by ``python -m pipelines.bank``.
-        split: ``train``, ``validation`` or ``test``.
-        keys: which arrays; only they are unpacked.
-
-    Returns: dict of arrays, a record a row. Texts are fixed-width Unicode.
-
-    Raises:
-        DataError: the bank holds no such split or keys, or is damaged.
-    """
-    with whole_bank(path), open(path, "rb") as file, np.load(file) as bank:
-        missing = [key for key in (*keys, "split") if key not in bank]
-        if missing:
-            raise DataError(
-                f"A bank must be packed from shards of the right kind; {path} has no {', '.join(missing)}. "
-                "Pack it anew by python -m pipelines.bank."
-            )
-        splits = bank["split"]
-        if split not in splits:
-            refuse_split(path, set(splits), split)
-        rows = splits == split
-        return {key: bank[key][rows] for key in keys}
-
-
-def stack_records(records, count, words):
-    """Stack decoded records one by one: memory holds them once.
-
-    Args:
-        records: iterable of dicts of arrays, all of the same shapes.
-        count: how many there must be.
-        words: what they are, for the error.
-    """
-    columns, number = {}, 0
-    for number, record in enumerate(records, start=1):
-        for key, value in record.items():
-            value = np.asarray(value)
-            if key not in columns:
-                columns[key] = np.empty((count, *value.shape), object if value.dtype.kind == "S" else value.dtype)
-            columns[key][number - 1] = value
-    if number != count:
-        raise DamagedData(f"{words} must hold {count} records, as its dataset_info.json says; {number} were read.")
-    return {key: value.astype("S") if value.dtype == object else value for key, value in columns.items()}

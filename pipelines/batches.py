@@ -1,51 +1,53 @@
-"""One training batch from records and chance: synthesised fakes, ready-made fakes, and genuine photos beside them.
+"""One batch from records and chance, in keras.ops: the same function in a tf.data pipeline and on an accelerator.
 
-The number of rows of each kind is fixed, so that shapes are static. All is ``keras.ops``: batches are made in a tf.data
-pipeline and on an accelerator alike.
+A batch holds synthesised fakes, ready-made fakes and genuine photos, each beside its own fake. The number of rows of
+each kind is fixed, so shapes are static.
 """
-
-import collections
 
 from keras import ops
 
 from keras_uncover.ops.filters import join_channels
-from keras_uncover.refusals import OptionError
 from keras_uncover.swaps import augment as augmentation
 from keras_uncover.swaps import morphs, synthesis
-from keras_uncover.swaps.families import SHARES
 from keras_uncover.swaps.synthesis import as_is, neutral_outside
+from pipelines.schema import SCALES
 
-Rows = collections.namedtuple("Rows", "made ready made_genuine ready_genuine")
-Rows.__doc__ = "Rows of a batch: synthesised and ready-made fakes, and how many genuine photos stand beside each kind."
-TRUTHS = ("target", "donor", "donor_hull", "flow")
 SWAP_DRAWS = synthesis.DRAWS + morphs.DRAWS
 DRAWS = SWAP_DRAWS + augmentation.DRAWS  # uniform numbers that a row of a batch takes
-SCALES = {"crop": 255.0, "texture": 255.0, "hull": 255.0, "uv": 65535.0}  # of what a portrait's record stores
+TRUTHS = ("target", "donor", "donor_hull", "flow")
 
 
-def choose_shares(shares, autoencoder):
-    """Shares of the families, by default ``SHARES``, without ``resynth`` where there is no autoencoder."""
-    if shares is None:
-        return {name: share for name, share in SHARES.items() if autoencoder or name != "resynth"}
-    if shares.get("resynth") and not autoencoder:
-        raise OptionError(
-            "Swaps of the family resynth pass through an autoencoder; received shares with resynth and "
-            f'autoencoder={autoencoder!r}. Give autoencoder="autoencoder", or leave resynth out of the shares.'
+def make_batch(records, draws, noise, *, config, stage, resynthesise=None):
+    """One batch as ``fit`` takes it: ``(input, truths, weights)``.
+
+    Args:
+        records: dict of ``made`` (portraits) and ``ready`` (ready-made fakes); a kind without rows is left out.
+        draws: float32 ``(rows, DRAWS)``, uniform in [0, 1).
+        noise: function of a shape to standard normal numbers, float32; None for batches that are not augmented.
+        config: ``BatchConfig``.
+        stage, resynthesise: as for ``swaps.synthesis.make_swaps``.
+    """
+    made = ready = None
+    rows = config.rows
+    if rows.made:
+        some = draws[: rows.made, :SWAP_DRAWS]
+        made = synthesise(
+            records["made"], some, config.family_shares, config.plain, stage, resynthesise, config.morph_share
         )
-    return shares
-
-
-def to_float(records):
-    """A portrait's stored integers to the one range inside: float32 in [0, 1]."""
-    floats = {key: ops.cast(records[key], "float32") / scale for key, scale in SCALES.items()}
-    return {**floats, "points": records["points"]}
+    if rows.ready:
+        ready = ready_swap(records["ready"])
+    swap = join(made, ready, rows)
+    if noise is not None:
+        swap = augmentation.augment(swap, draws[:, SWAP_DRAWS:], noise(swap["input"].shape), stage)
+    batch, label = add_genuine(swap, rows.made_genuine + rows.ready_genuine)
+    return to_example(batch, label, config.task, stage)
 
 
 def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_share=0.0):
     """Swaps among the portraits of a batch; nobody's photo takes their own face.
 
-    draws: float32 ``(batch, DRAWS of synthesis)``, with morphs ``SWAP_DRAWS``. A morph is mixed of the donor and whose face
-    the donor's own photo takes.
+    draws: float32 ``(batch, synthesis.DRAWS)``, with morphs ``SWAP_DRAWS``. A morph mixes the donor with the person
+    whose face the donor's own photo takes.
     """
     donor, apart = choose_donors(records["person"])
     images = {key: value for key, value in records.items() if key != "person"}
@@ -60,55 +62,10 @@ def synthesise(records, draws, shares, plain, stage, resynthesise=None, morph_sh
     return {**swap, "has_mask": ops.ones(count), "has_flow": ops.ones(count)}
 
 
-def make_batch(records, draws, noise, *, rows, task, shares, plain, stage, resynthesise=None, morph_share=0.0):
-    """One batch as ``fit`` takes it: ``(input, truths, weights)``.
-
-    Args:
-        records: dict of ``made`` (portraits) and ``ready`` (ready-made fakes), either of which may lack.
-        draws: float32 ``(rows, DRAWS)``, uniform in [0, 1).
-        noise: function of a shape to standard normal numbers, float32; None for batches that are not augmented.
-        rows: ``mix.Rows``.
-        task: ``classify`` or ``reconstruct``: which truths are given.
-        shares, plain, stage, resynthesise: as for ``swaps.make_swaps``.
-        morph_share: as for ``load``.
-    """
-    made = ready = None
-    if rows.made:
-        some = draws[: rows.made, :SWAP_DRAWS]
-        made = synthesise(records["made"], some, shares, plain, stage, resynthesise, morph_share)
-    if rows.ready:
-        ready = ready_swap(records["ready"])
-    swap = join(made, ready, rows)
-    if noise is not None:
-        swap = augmentation.augment(swap, draws[:, SWAP_DRAWS:], noise(swap["input"].shape), stage)
-    batch, label = add_genuine(swap, rows.made_genuine + rows.ready_genuine)
-    return to_example(batch, label, task, stage)
-
-
-def count_rows(batch_size, genuine_share, mix=0.0):
-    """Divide a batch. mix: share of ready-made fakes among the fakes; genuine photos come from both alike."""
-    genuine = round(batch_size * genuine_share)
-    fakes = batch_size - genuine
-    if not 0 <= genuine <= fakes or fakes < 2:
-        raise OptionError(
-            "A batch needs at least two fakes and no more genuine photos than fakes; received "
-            f"batch_size={batch_size}, genuine_share={genuine_share}: {fakes} fakes, {genuine} genuine."
-        )
-    ready, ready_genuine = round(fakes * mix), round(genuine * mix)
-    rows = Rows(fakes - ready, ready, genuine - ready_genuine, ready_genuine)
-    if not 0 <= mix <= 1 or rows.made == 1 or (mix > 0 and ready == 0):
-        raise OptionError(
-            "mix must be in 0 .. 1 and leave one ready-made fake at least, and two synthesised ones or none; received "
-            f"mix={mix}: {ready} ready-made and {rows.made} synthesised of {fakes} fakes."
-        )
-    return rows
-
-
-def divide_batch(batch_size, parts):
-    """Examples of one part of a batch."""
-    if parts < 1 or batch_size % parts:
-        raise OptionError(f"A batch must be divisible into its parts; received batch_size={batch_size}, parts={parts}.")
-    return batch_size // parts
+def to_float(records):
+    """A portrait's stored integers to the one range inside: float32 in [0, 1]."""
+    floats = {key: ops.cast(records[key], "float32") / scale for key, scale in SCALES.items()}
+    return {**floats, "points": records["points"]}
 
 
 def choose_donors(person):

@@ -1,4 +1,4 @@
-"""Which splits a data set has and how large its crops are: told before anything is built or read."""
+"""Check which splits a data set has and how large its crops are, before anything is built or read."""
 
 import zipfile
 
@@ -43,22 +43,20 @@ def read_shape(file):
     return np.lib.format.read_array_header_1_0(file)[0]
 
 
-def check_data(shards, swap_pairs, mix, size, splits=("train", "validation")):
+def check_data(config, size, splits=("train", "validation")):
     """Refuse data without a split that is needed, or whose crops have another side than the network.
 
     Args:
-        shards, swap_pairs, mix: as ``load.load`` takes them; what is not read is not looked at.
+        config: ``BatchConfig``; data that it does not read are not looked at.
         size: pixels of the network's side.
         splits: those that are needed.
 
     Raises:
         DataError: as said, or there are no such data.
     """
-    wanted = [] if swap_pairs and mix == 1 else [(shards, "crop")]
-    wanted += [(swap_pairs, "input")] if swap_pairs and mix > 0 else []
-    for data, key in wanted:
-        found, side = describe(data, key)
+    for data, keys in config.sources.values():
+        found, side = describe(data, keys[0])
         for split in splits:
             if split not in found:
                 refuse_split(data, found, split)
-        check_side(data, key, side, size)
+        check_side(data, keys[0], side, size)

@@ -1,4 +1,4 @@
-"""Which file of a data set is missing, cut or damaged: TensorFlow says that one is, and not which."""
+"""Find the file of a data set that is missing, cut or damaged: TensorFlow's errors do not name it."""
 
 import contextlib
 import glob
@@ -6,21 +6,21 @@ import glob
 from keras_uncover.refusals import DamagedData
 from pipelines.bank import is_bank
 
-# Names of TensorFlow's errors, which is not imported to ask: under JAX there may be none.
+# TensorFlow's errors by name: it is not imported here, and may be missing under JAX.
 KINDS = ("DataLossError", "NotFoundError", "InvalidArgumentError", "FailedPreconditionError", "OutOfRangeError")
 WAY_OUT = "Copy the data set again, or build it anew with --overwrite."
 
 
 @contextlib.contextmanager
 def damage_named(*folders, unpacked=None):
-    """Within it an error of TensorFlow that comes of a damaged file becomes one that names the file.
+    """A context in which an error of TensorFlow about a damaged file becomes one that names the file.
 
     Args:
-        folders: data sets that are read; banks are passed over, which name themselves.
-        unpacked: what the paths of unpacked records begin with, as ``--cache`` takes it.
+        folders: data sets that are read. Banks are left out, as their errors name them.
+        unpacked: beginning of the paths of unpacked records, as ``--cache`` takes it.
 
     Raises:
-        DamagedData: as said. Where every file is sound, the error was another and stays what it was.
+        DamagedData: a file is damaged. Where all files are sound, the error is raised as it was.
     """
     try:
         yield

@@ -1,8 +1,8 @@
 """From TFRecord shards to training batches by tf.data: read, swap, augment, in the order of the data.
 
-All chance is drawn here, from a seed and the number of the batch, and passed on as uniform numbers: swaps and
-augmentation are pure functions of it, on any number of replicas. So is the order of the records: training that goes
-on at a step gets the batches that it would have got.
+All chance is drawn here, from the seed and the number of the batch, and passed on as uniform numbers: swaps and
+augmentation are pure functions of it, on any number of replicas. The order of the records is such a function, too. A
+run that goes on at a step therefore gets the batches that it would have got without a break.
 """
 
 import functools
@@ -11,13 +11,50 @@ import math
 import tensorflow as tf
 
 from keras_uncover.models.autoencoder import load_autoencoder
+from keras_uncover.refusals import OptionError
 from keras_uncover.swaps import synthesis
-from pipelines.batches import DRAWS, choose_shares, count_rows, divide_batch, make_batch
-from pipelines.records import make_options, open_records
-from pipelines.schema import PAIR, PORTRAIT, check_count
+from pipelines.batches import DRAWS, make_batch
+from pipelines.records import open_records
+from pipelines.schema import check_count
 
-EVER = 1 << 40  # rounds through the data, more than any training takes
-APART = 1 << 40  # between seeds of what is drawn apart
+SEED_STEP = 1 << 40  # between the seeds of draws that must not depend on each other
+ENDLESS = 1 << 40  # rounds through the data, more than any run makes
+POLICIES = ("auto", "file", "data", "off")
+
+
+def list_numbers(start=0, stop=ENDLESS, parts=1, part=None):
+    """Numbers of batches. A step takes ``parts`` of them; a host that makes one part takes every ``parts``-th.
+
+    Args:
+        start, stop: steps.
+        parts: batches that a step takes.
+        part: the part that is made here, from 0; None for all of them.
+
+    Returns: dataset of int64.
+    """
+    if part is None:
+        return tf.data.Dataset.range(start * parts, stop * parts)
+    return tf.data.Dataset.range(start * parts + part, stop * parts, parts)
+
+
+def shuffle_numbers(count, seed, start=0):
+    """Numbers of records without end: every round has each record once, and each round another order.
+
+    Args:
+        count: number of records.
+        seed: int.
+        start: how many to leave out at the beginning; these records are not read.
+
+    Returns: dataset of int64.
+    """
+    first, left_out = divmod(start, count)
+
+    def one_round(number):
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed=key)
+        return tf.data.Dataset.from_tensor_slices(order)
+
+    return tf.data.Dataset.range(first, ENDLESS).flat_map(one_round).skip(left_out)
 
 
 def draw_normal(shape, key, stage):
@@ -32,27 +69,28 @@ def draw_normal(shape, key, stage):
     return stage(spread)(halves)
 
 
-def draw_batch(number, records, *, rows, seed, augment, stage, **making):
+def draw_batch(number, records, *, config, stage, resynthesise):
     """``make_batch`` with the chance that belongs to the number of the batch."""
-    key = tf.stack([tf.cast(seed, tf.int64), number])
-    draws = tf.random.stateless_uniform((rows.made + rows.ready, DRAWS), key)
-    noise = functools.partial(draw_normal, key=key + [0, APART], stage=stage) if augment else None
-    return make_batch(records, draws, noise, rows=rows, stage=stage, **making)
+    key = tf.stack([tf.cast(config.seed, tf.int64), number])
+    draws = tf.random.stateless_uniform((config.rows.made + config.rows.ready, DRAWS), key)
+    noise = functools.partial(draw_normal, key=key + [0, SEED_STEP], stage=stage) if config.augment else None
+    return make_batch(records, draws, noise, config=config, stage=stage, resynthesise=resynthesise)
 
 
-def read_rows(data, split, rows, seed, *, keys, cache, training, start, parts, part):
-    """Batches of ``rows`` records of one folder: those of the numbers that ``list_numbers`` gives, without end in
-    training.
-    """
+def read_rows(kind, config, split, *, cache, training, start):
+    """Batches of the records of one kind, ``made`` or ``ready``; without end in training, else one pass."""
+    data, keys = config.sources[kind]
+    rows = getattr(config.rows, kind)
     records = open_records(data, split, keys, cache)
-    check_count(data, split, records.count, rows * parts)
+    check_count(data, split, records.count, rows * config.parts)
     if training:
-        order = shuffle_numbers(records.count, seed, start * parts * rows)
+        seed = config.seed + (SEED_STEP if kind == "ready" else 0)
+        order = shuffle_numbers(records.count, seed, start * config.parts * rows)
     else:
-        whole = records.count // (rows * parts) * rows * parts
-        order = tf.data.Dataset.range(start * parts * rows, whole)
-    if part is not None:
-        order = order.batch(rows, drop_remainder=True).shard(parts, part).unbatch()
+        whole = records.count // (rows * config.parts) * rows * config.parts
+        order = tf.data.Dataset.range(start * config.parts * rows, whole)
+    if config.part is not None:
+        order = order.batch(rows, drop_remainder=True).shard(config.parts, config.part).unbatch()
     return records.batches(order, rows)
 
 
@@ -66,120 +104,63 @@ def join_parts(batches, parts):
     return joined.map(lambda *batch: tf.nest.map_structure(join, batch))
 
 
+def make_options(deterministic, auto_shard_policy):
+    """``tf.data.Options``: whether order is kept, and how several hosts share the records (None: TensorFlow's own)."""
+    options = tf.data.Options()
+    options.deterministic = deterministic
+    if auto_shard_policy is not None:
+        if auto_shard_policy not in POLICIES:
+            raise OptionError(f"auto_shard_policy must be one of {POLICIES} or None; received {auto_shard_policy!r}.")
+        policy = tf.data.experimental.AutoShardPolicy[auto_shard_policy.upper()]
+        options.experimental_distribute.auto_shard_policy = policy
+    return options
+
+
 def load(
-    shards,
-    split,
-    batch_size,
-    *,
-    task="reconstruct",
-    training=True,
-    seed=0,
-    start=0,
-    parts=1,
-    part=None,
-    shares=None,
-    autoencoder=None,
-    morph_share=0.0,
-    genuine_share=0.25,
-    swap_pairs=None,
-    mix=0.3,
-    augment=True,
-    plain=False,
-    compiled=True,
-    cache=True,
-    deterministic=True,
-    num_parallel_calls=2,
-    prefetch=2,
-    auto_shard_policy=None,
+    config, split, *, training=True, start=0, cache=True, compiled=True, deterministic=True, num_parallel_calls=2,
+    prefetch=2, auto_shard_policy=None,
 ):
     """Batches of swaps and genuine photos, for ``fit`` and ``evaluate``.
 
+    What is in them stands in ``config``; the other arguments say which of them are made, and how tf.data works.
+
     Args:
-        shards: folder written by ``python -m pipelines.portraits``, or a bank packed from it; not read where ``mix``
-            is 1.
+        config: ``BatchConfig``.
         split: ``train``, ``validation`` or ``test``.
-        batch_size: examples a batch, fakes and genuine photos together.
-        task: ``classify`` or ``reconstruct``: which truths are given.
         training: shuffled, without end and different each round; else one pass, the same to the byte each time, which
             ends with the folder that ends first.
-        seed: of order, swaps and augmentation.
-        start: step of the first batch: the stream goes on there as if it had come from 0.
-        parts: parts that a batch is made of, each of ``batch_size / parts`` examples with donors of its own.
-        part: make only this part of each batch, as one of several hosts does; None makes all.
-        shares: dict, swap family to its share; the default mixes all, ``resynth`` only with an autoencoder.
-        autoencoder: preset or folder for the family ``resynth``, such as ``"autoencoder"``, which ships.
-        morph_share: share of the donors that are morphs of two people instead of one person.
-        genuine_share: share of genuine photos in a batch, at most one half: each stands beside its own fake.
-        swap_pairs: folder written by ``python -m pipelines.swap_pairs``, or a bank packed from it, whose ready-made
-            fakes are mixed in.
-        mix: their share of the fakes, the same in every batch; only with ``swap_pairs``.
-        augment: post-processing and geometry, the same draw for a genuine photo and its fake.
-        plain: whole faces at full strength only.
-        compiled: let XLA compile the synthesis; several times faster, needs static shapes (which it has).
+        start: step of the first batch. The batches are those that a stream from step 0 has there.
         cache: as for ``records.open_records``: True holds decoded records in memory.
-        deterministic: False lets training take what is ready first; faster at times, not reproducible.
+        compiled: let XLA compile the synthesis; several times faster once it is compiled.
+        deterministic: False lets training take what is ready first: sometimes faster, not reproducible.
         num_parallel_calls: batches that are made at the same time; ``tf.data.AUTOTUNE`` on machines with many cores.
         prefetch: batches that are kept ready.
         auto_shard_policy: how several hosts share the records: ``auto``, ``file``, ``data``, ``off``, or None.
 
     Returns: ``tf.data.Dataset`` of ``(input, truths, weights)``, all shapes static.
+
+    Raises:
+        DataError: the data are missing or damaged, have no such split, or hold too few records for a batch.
+
+    Example, with a folder ``shards`` that ``python -m pipelines.portraits PHOTOS shards --size 64`` wrote:
+
+        >>> from pipelines.config import BatchConfig
+        >>> from pipelines.load import load
+        >>> config = BatchConfig("shards", batch_size=4, task="classify", shares={"mesh": 1.0}, augment=False)
+        >>> images, truths, weights = next(iter(load(config, "train", compiled=False)))
+        >>> images.shape.as_list(), truths["p_fake"].numpy()[:, 0].tolist()
+        ([4, 64, 64, 3], [1.0, 1.0, 1.0, 0.0])
     """
-    rows = count_rows(divide_batch(batch_size, parts), genuine_share, mix if swap_pairs else 0.0)
-    reading = dict(cache=cache, training=training, start=start, parts=parts, part=part)
-    sources = {}
-    if rows.made:
-        sources["made"] = read_rows(shards, split, rows.made, seed, keys=PORTRAIT, **reading)
-    if rows.ready:
-        sources["ready"] = read_rows(swap_pairs, split, rows.ready, seed + APART, keys=PAIR, **reading)
+    reading = dict(cache=cache, training=training, start=start)
+    sources = {kind: read_rows(kind, config, split, **reading) for kind in config.sources}
     make = functools.partial(
         draw_batch,
-        rows=rows,
-        task=task,
-        seed=seed,
-        shares=choose_shares(shares, autoencoder),
-        plain=plain,
-        augment=augment,
+        config=config,
         stage=functools.partial(tf.function, jit_compile=True) if compiled else synthesis.as_is,
-        resynthesise=load_autoencoder(autoencoder) if autoencoder else None,
-        morph_share=morph_share,
+        resynthesise=load_autoencoder(config.autoencoder) if config.autoencoder else None,
     )
-    numbered = tf.data.Dataset.zip((list_numbers(start, parts=parts, part=part), sources))
+    numbered = tf.data.Dataset.zip((list_numbers(start, parts=config.parts, part=config.part), sources))
     batches = numbered.map(make, num_parallel_calls=num_parallel_calls)
-    if part is None and parts > 1:
-        batches = join_parts(batches, parts)
+    if config.part is None and config.parts > 1:
+        batches = join_parts(batches, config.parts)
     return batches.prefetch(prefetch).with_options(make_options(deterministic or not training, auto_shard_policy))
-
-
-def list_numbers(start=0, stop=EVER, parts=1, part=None):
-    """Numbers of batches. A step takes ``parts`` of them, of which a host that makes one part makes every such one.
-
-    Args:
-        start, stop: steps.
-        parts: batches that a step takes.
-        part: None for all of them.
-
-    Returns: dataset of int64.
-    """
-    if part is None:
-        return tf.data.Dataset.range(start * parts, stop * parts)
-    return tf.data.Dataset.range(start * parts + part, stop * parts, parts)
-
-
-def shuffle_numbers(count, seed, start=0):
-    """Endless numbers of records: each once a round, every round in another order.
-
-    Args:
-        count: of records.
-        seed: int.
-        start: how many to leave out at the beginning. None of them is read: only their numbers are counted.
-
-    Returns: dataset of int64.
-    """
-    first, left_out = divmod(start, count)
-
-    def one_round(number):
-        key = tf.stack([tf.constant(seed, tf.int64), number])
-        order = tf.random.experimental.stateless_shuffle(tf.range(count, dtype=tf.int64), seed=key)
-        return tf.data.Dataset.from_tensor_slices(order)
-
-    return tf.data.Dataset.range(first, EVER).flat_map(one_round).skip(left_out)

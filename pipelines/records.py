@@ -1,6 +1,7 @@
-"""Open the records of a split: in their own order, or in any order from memory, an unpacked file or the shards."""
+"""Read the records of a data set: in their own order, or in any order by their number."""
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,99 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_uncover.files import fingerprint_data
-from keras_uncover.refusals import DamagedData, DataError, OptionError
+from keras_uncover.refusals import DamagedData, DataError
 from pipelines.bank import is_bank, read_bank, stack_records
 from pipelines.damage import WAY_OUT, damage_named, find_damage
 from pipelines.schema import PAIR, PORTRAIT, refuse_split
-from pipelines.stored import HeldRecords, StoredRecords
 
-POLICIES = ("auto", "file", "data", "off")
+HEAD, FOOT = 12, 4  # bytes before a record: its length and the checksum of that; and after it: the record's checksum
+
+
+def find_builder(shards):
+    """The TFDS builder of a folder.
+
+    Raises:
+        DataError: it is no folder of shards, or what TFDS wrote about them is damaged.
+    """
+    if not tf.io.gfile.exists(os.path.join(shards, "dataset_info.json")):
+        raise DataError(f"Shards are a folder with a dataset_info.json; {shards} has none. Build it first.")
+    try:
+        return tfds.builder_from_directory(str(shards))
+    except (ImportError, OSError):
+        raise
+    except Exception as error:  # TFDS, JSON and protobuf each have their own.
+        raise DamagedData(
+            f"The dataset_info.json and features.json of {shards} must be as they were written; they cannot be read: "
+            f"{str(error).strip().splitlines()[0]:.200}. {WAY_OUT}"
+        ) from error
+
+
+def holds_pairs(shards):
+    """Whether a folder holds ready-made fakes, and no portraits."""
+    return "input" in find_builder(shards).info.features
+
+
+def open_builder(shards, split, keys):
+    """The TFDS builder of a folder that holds the split and the keys.
+
+    Raises:
+        DataError: it holds no such split, or is a folder of the other kind, or of none, or one of its files is gone.
+    """
+    builder = find_builder(shards)
+    if split not in builder.info.splits:
+        refuse_split(shards, builder.info.splits, split)
+    missing = [key for key in keys if key not in builder.info.features]
+    if missing:
+        kind = "pipelines.swap_pairs" if keys == PAIR else "pipelines.portraits"
+        raise DataError(f"The folder must be one that python -m {kind} wrote; {shards} has no {', '.join(missing)}.")
+    for path in builder.info.splits[split].filepaths:
+        if not tf.io.gfile.exists(path):
+            raise DamagedData(f"The data must be whole; {path} is missing. {WAY_OUT}")
+    return builder
+
+
+def read_records(shards, split, *, keys=PORTRAIT, num_parallel_calls=tf.data.AUTOTUNE):
+    """Records of one split in the order of the files, decoded but still uint8 and uint16.
+
+    Args:
+        shards: folder written by ``python -m pipelines.portraits`` or ``python -m pipelines.swap_pairs``.
+        split: ``train``, ``validation`` or ``test``.
+        keys: what to decode of each record; the rest costs nothing. ``PORTRAIT`` or ``PAIR``.
+        num_parallel_calls: of decoding.
+
+    Returns: dataset of dicts of ``keys``, and their number.
+    """
+    builder = open_builder(shards, split, keys)
+    options = tf.data.Options()
+    options.deterministic = True
+    config = tfds.ReadConfig(
+        try_autocache=False,
+        interleave_cycle_length=1,
+        num_parallel_calls_for_decode=num_parallel_calls,
+        options=options,
+    )
+    decoders = tfds.decode.PartialDecoding({key: True for key in keys})
+    records = builder.as_dataset(split=split, shuffle_files=False, read_config=config, decoders=decoders)
+    return records, builder.info.splits[split].num_examples
+
+
+def iterate_records(shards, split, *, keys=PORTRAIT):
+    """Yield the records of one split as dicts of NumPy arrays; the arguments are those of ``read_records``.
+
+    Raises:
+        DamagedData: a file is missing, cut or damaged, or holds more or fewer records than it should.
+    """
+    records, count = read_records(shards, split, keys=keys)
+    number = 0
+    with damage_named(shards):
+        for record in records.as_numpy_iterator():
+            number += 1
+            if number > count:
+                break
+            yield record
+    if number != count:
+        words = find_damage(shards) or f"Split {split} of {shards} must hold {count} records; it has others"
+        raise DamagedData(f"{words}. {WAY_OUT}")
 
 
 def read_table(data, split, keys):
@@ -83,98 +170,77 @@ def unpack_records(data, split, keys, start):
     return StoredRecords([path], parse)
 
 
-def make_options(deterministic=True, auto_shard_policy=None):
-    """``tf.data.Options``: whether order is kept, and how several hosts share the records (None: TensorFlow's own)."""
-    options = tf.data.Options()
-    options.deterministic = deterministic
-    if auto_shard_policy is not None:
-        if auto_shard_policy not in POLICIES:
-            raise OptionError(f"auto_shard_policy must be one of {POLICIES} or None; received {auto_shard_policy!r}.")
-        policy = tf.data.experimental.AutoShardPolicy[auto_shard_policy.upper()]
-        options.experimental_distribute.auto_shard_policy = policy
-    return options
-
-
-def find_builder(shards):
-    """The TFDS builder of a folder.
+def index_file(path):
+    """Where the records of a TFRecord file lie: list of (first byte, bytes), as the lengths in the file say.
 
     Raises:
-        DataError: it is no folder of shards, or what TFDS wrote about them is damaged.
+        DamagedData: the file ends within a record.
     """
-    if not tf.io.gfile.exists(os.path.join(shards, "dataset_info.json")):
-        raise DataError(f"Shards are a folder with a dataset_info.json; {shards} has none. Build it first.")
-    try:
-        return tfds.builder_from_directory(str(shards))
-    except (ImportError, OSError):
-        raise
-    except Exception as error:  # TFDS, JSON and protobuf each have their own.
-        raise DamagedData(
-            f"The dataset_info.json and features.json of {shards} must be as they were written; they cannot be read: "
-            f"{str(error).strip().splitlines()[0]:.200}. {WAY_OUT}"
-        ) from error
+    size, start, places = tf.io.gfile.stat(path).length, 0, []
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while start < size:
+            file.seek(start)
+            head = file.read(HEAD)
+            length = struct.unpack("<Q", head[:8])[0] if len(head) == HEAD else size
+            if start + HEAD + length + FOOT > size:
+                raise DamagedData(
+                    f"A TFRecord file must end with a whole record; {path} is cut off at byte {size}. Copy it again, "
+                    "or build it anew."
+                )
+            places.append((start + HEAD, length))
+            start += HEAD + length + FOOT
+    return places
 
 
-def holds_pairs(shards):
-    """Whether a folder holds ready-made fakes, and no portraits."""
-    return "input" in find_builder(shards).info.features
-
-
-def open_builder(shards, split, keys):
-    """The TFDS builder of a folder that holds the split and the keys.
-
-    Raises:
-        DataError: it holds no such split, or is a folder of the other kind, or of none, or one of its files is gone.
-    """
-    builder = find_builder(shards)
-    if split not in builder.info.splits:
-        refuse_split(shards, builder.info.splits, split)
-    missing = [key for key in keys if key not in builder.info.features]
-    if missing:
-        kind = "pipelines.swap_pairs" if keys == PAIR else "pipelines.portraits"
-        raise DataError(f"The folder must be one that python -m {kind} wrote; {shards} has no {', '.join(missing)}.")
-    for path in builder.info.splits[split].filepaths:
-        if not tf.io.gfile.exists(path):
-            raise DamagedData(f"The data must be whole; {path} is missing. {WAY_OUT}")
-    return builder
-
-
-def read_records(shards, split, *, keys=PORTRAIT, num_parallel_calls=tf.data.AUTOTUNE):
-    """Records of one split in the order of the files, decoded but still uint8 and uint16.
+class StoredRecords:
+    """The records of TFRecord files by their number, without an index file and without reading others on the way.
 
     Args:
-        shards: folder written by ``python -m pipelines.portraits`` or ``python -m pipelines.swap_pairs``.
-        split: ``train``, ``validation`` or ``test``.
-        keys: what to decode of each record; the rest costs nothing. ``PORTRAIT`` or ``PAIR``.
-        num_parallel_calls: of decoding.
-
-    Returns: dataset of dicts of ``keys``, and their number.
+        paths: list of TFRecord files that are not compressed.
+        parse: function of one serialised record, text ``()``, to what it holds.
     """
-    builder = open_builder(shards, split, keys)
-    config = tfds.ReadConfig(
-        try_autocache=False,
-        interleave_cycle_length=1,
-        num_parallel_calls_for_decode=num_parallel_calls,
-        options=make_options(),
-    )
-    decoders = tfds.decode.PartialDecoding({key: True for key in keys})
-    records = builder.as_dataset(split=split, shuffle_files=False, read_config=config, decoders=decoders)
-    return records, builder.info.splits[split].num_examples
+
+    def __init__(self, paths, parse):
+        places = [(number, *place) for number, path in enumerate(paths) for place in index_file(path)]
+        self.count, self.parse = len(places), parse
+        with tf.device("cpu:0"):
+            self.paths = tf.constant([os.fspath(path) for path in paths])
+            self.places = tf.constant(places, tf.int64, (self.count, 3))
+
+    def read(self, number):
+        """One record by its number, int64 ``()``, in one read at its own place; its checksum is tested.
+
+        A ``FixedLengthRecordDataset`` would do without raw ops, but reads all that is before the record.
+        """
+        file, start, length = tf.unstack(tf.gather(self.places, number))
+        from_there = tf.raw_ops.TFRecordDatasetV2(
+            filenames=tf.gather(self.paths, file),
+            compression_type="",
+            buffer_size=HEAD + length + FOOT,
+            byte_offsets=start - HEAD,
+        )
+        stored = tf.data.experimental.from_variant(from_there, tf.TensorSpec((), tf.string))
+        return self.parse(stored.take(1).get_single_element())
+
+    def batches(self, order, rows):
+        """Batches of so many records, in the order of a dataset of numbers."""
+        return order.map(self.read, tf.data.AUTOTUNE).batch(rows, drop_remainder=True)
 
 
-def iterate_records(shards, split, *, keys=PORTRAIT):
-    """Yield the records of one split as dicts of NumPy arrays; the arguments are those of ``read_records``.
+class HeldRecords:
+    """Records in memory: ``columns`` is a dict of stacked arrays.
 
-    Raises:
-        DamagedData: a file is missing, cut or damaged, or holds more or fewer records than it should.
+    They stay beside the processor, whatever is trained on.
     """
-    records, count = read_records(shards, split, keys=keys)
-    number = 0
-    with damage_named(shards):
-        for record in records.as_numpy_iterator():
-            number += 1
-            if number > count:
-                break
-            yield record
-    if number != count:
-        words = find_damage(shards) or f"Split {split} of {shards} must hold {count} records; it has others"
-        raise DamagedData(f"{words}. {WAY_OUT}")
+
+    def __init__(self, columns):
+        self.count = len(next(iter(columns.values())))
+        with tf.device("cpu:0"):
+            self.columns = {key: tf.constant(columns.pop(key)) for key in list(columns)}
+
+    def gather(self, numbers):
+        return {key: tf.gather(column, numbers) for key, column in self.columns.items()}
+
+    def batches(self, order, rows):
+        """As for ``StoredRecords``."""
+        return order.batch(rows, drop_remainder=True).map(self.gather)

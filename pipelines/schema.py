@@ -1,11 +1,12 @@
-"""What a record is: its splits and keys, and the errors for data that do not have them. Without TensorFlow."""
+"""What a record is: its keys, ranges and splits, and what is refused of a data set. Without TensorFlow and Keras."""
 
 from keras_uncover.refusals import DataError
 
 SPLITS = ("train", "validation", "test")
 IMAGES = ("crop", "texture", "uv", "hull")
-PORTRAIT = (*IMAGES, "points", "person")
-PAIR = ("input", "target", "donor", "donor_hull", "mask", "has_mask", "target_person", "donor_person")
+PORTRAIT = (*IMAGES, "points", "person")  # what is read of a portrait
+PAIR = ("input", "target", "donor", "donor_hull", "mask", "has_mask", "target_person", "donor_person")  # and of a fake
+SCALES = {"crop": 255.0, "texture": 255.0, "hull": 255.0, "uv": 65535.0}  # the stored integer that stands for 1.0
 
 
 def refuse_split(data, splits, received):

@@ -24,7 +24,9 @@ from keras_uncover.swaps.family_names import FAMILIES
 
 
 def parse_arguments(arguments=None):
-    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        "python -m pipelines.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shards")
     parser.add_argument("--split", default="train")
     parser.add_argument("--out", default="sheet.png")

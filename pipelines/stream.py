@@ -1,8 +1,8 @@
 """Training batches without tf.data: NumPy reads and draws, keras.ops swaps and augments, compiled, on the accelerator.
 
-It serves the JAX backend, under which ``keras.ops`` cannot stand in a tf.data pipeline, and a machine that has a packed
-bank and no TensorFlow. What ``pipelines.load`` says of the batches holds here, too; but chance and order are drawn by
-NumPy, so that the same seed gives other batches.
+It serves the JAX backend, under which ``keras.ops`` cannot stand in a tf.data pipeline, and machines that have a packed
+bank and no TensorFlow. A ``BatchConfig`` describes its batches as it does those of ``pipelines.load``, but NumPy draws
+chance and order, so the same seed gives other batches.
 """
 
 import functools
@@ -13,9 +13,10 @@ import keras
 import numpy as np
 
 from keras_uncover.models.autoencoder import load_autoencoder
+from keras_uncover.swaps.synthesis import as_is
 from pipelines.bank import is_bank, read_bank
-from pipelines.batches import DRAWS, choose_shares, count_rows, divide_batch, make_batch
-from pipelines.schema import PAIR, PORTRAIT, check_count
+from pipelines.batches import DRAWS, make_batch
+from pipelines.schema import check_count
 
 AHEAD = 2  # batches that are made before they are asked for
 
@@ -35,13 +36,19 @@ class Synthesis(keras.Model):
         return self.make(inputs["records"], inputs["draws"], None if noise is None else lambda shape: noise)
 
 
-class Rows:
-    """The records of a source by their number, and their order.
+@functools.lru_cache(8)
+def shuffle_round(seed, number, count):
+    """The order of one round through the records, int ``(count,)``. seed: tuple of ints; number: of the round."""
+    return np.random.default_rng([*seed, number]).permutation(count)
+
+
+class Source:
+    """The records of one data set in memory, by their number and in their order.
 
     Args:
         data: folder of shards, or a packed bank.
-        split, keys: as for ``records.open_records``.
-        seed: list of ints.
+        split, keys: as for ``records.open_records``; the first key is that of a picture.
+        seed: tuple of ints.
     """
 
     def __init__(self, data, split, keys, seed):
@@ -52,43 +59,48 @@ class Rows:
 
             columns = read_table(data, split, keys)
         self.columns = {key: code_people(value) if key.endswith("person") else value for key, value in columns.items()}
-        self.count, self.seed = len(next(iter(columns.values()))), seed
-        self.order = functools.lru_cache(4)(self.order)
-
-    def order(self, number):
-        """The order of one round through the records."""
-        return np.random.default_rng([*self.seed, number]).permutation(self.count)
+        self.count, *self.shape = self.columns[keys[0]].shape
+        self.seed = seed
 
     def take(self, number, rows, shuffled):
-        """The records of batch ``number``, of so many rows."""
+        """The records of batch ``number``, of so many rows: dict of arrays."""
         places = number * rows + np.arange(rows)
         if shuffled:
-            places = np.array([self.order(int(place) // self.count)[place % self.count] for place in places])
+            rounds = ((divmod(int(place), self.count)) for place in places)
+            places = np.array([shuffle_round(self.seed, turn, self.count)[place] for turn, place in rounds])
         return {key: value[places] for key, value in self.columns.items()}
 
 
 def code_people(names):
-    """Names as int32: two people in four thousand million have the same one, and are then merely never swapped."""
+    """Names as int32. Two people in four thousand million share a number; these two are then never swapped."""
     texts = [name if isinstance(name, bytes) else str(name).encode() for name in names]
     return np.array([zlib.crc32(text) for text in texts], "uint32").view("int32")
 
 
 class Stream(keras.utils.PyDataset):
-    """Batches by their step, made in a thread of its own a little ahead of training."""
+    """Batches by their step, made in a thread of its own a little ahead of training.
 
-    def __init__(self, sources, rows, make, *, seed, start, parts, part, training, augment):
+    Args:
+        config: ``BatchConfig``.
+        sources: dict, kind of rows to its ``Source``.
+        make: as for ``Synthesis``.
+        training, start: as for ``load.load``.
+    """
+
+    def __init__(self, config, sources, make, *, training, start):
         super().__init__()
-        self.sources, self.rows, self.seed, self.start = sources, rows, seed, start
-        self.parts, self.part, self.training, self.augment = parts, part, training, augment
+        self.config, self.sources, self.training, self.start = config, sources, training, start
         self.synthesis = Synthesis(make)
-        # One thread: what is compiled once is not compiled twice at the same time. Of a distribution that is set for
-        # training it knows nothing: its batches are this host's own.
+        # One thread, so that nothing is compiled twice at the same time. A thread does not know of a distribution that
+        # is set for training: its batches are this host's own.
         self.thread, self.coming = ThreadPoolExecutor(1), {}
 
     @property
     def num_batches(self):
-        counts = [source.count // (getattr(self.rows, name) * self.parts) for name, source in self.sources.items()]
-        return None if self.training else min(counts)
+        if self.training:
+            return None
+        rows, parts = self.config.rows, self.config.parts
+        return min(source.count // (getattr(rows, kind) * parts) for kind, source in self.sources.items())
 
     def __getitem__(self, index):
         last = self.num_batches
@@ -99,49 +111,37 @@ class Stream(keras.utils.PyDataset):
 
     def make_step(self, step):
         """The batch of a step: its parts one after the other, or the one part that is made here."""
-        wanted = range(self.parts) if self.part is None else [self.part]
-        parts = [self.make_part(step * self.parts + part) for part in wanted]
-        return parts[0] if len(parts) == 1 else keras.tree.map_structure(lambda *same: np.concatenate(same), *parts)
+        parts, part = self.config.parts, self.config.part
+        made = [self.make_part(step * parts + each) for each in (range(parts) if part is None else [part])]
+        return made[0] if len(made) == 1 else keras.tree.map_structure(lambda *same: np.concatenate(same), *made)
 
     def make_part(self, number):
-        rng = np.random.Generator(np.random.Philox(key=[self.seed, number]))
+        """One part of a batch, by its number in the stream."""
+        rng, rows = np.random.Generator(np.random.Philox(key=[self.config.seed, number])), self.config.rows
         records = {
-            name: source.take(number, getattr(self.rows, name), self.training) for name, source in self.sources.items()
+            kind: source.take(number, getattr(rows, kind), self.training) for kind, source in self.sources.items()
         }
-        count = self.rows.made + self.rows.ready
+        count = rows.made + rows.ready
         inputs = {"records": records, "draws": rng.random((count, DRAWS), "float32")}
-        if self.augment:
-            shape = next(records[name][key].shape for name, key in (("made", "crop"), ("ready", "input"))
-                         if name in records)
-            inputs["noise"] = rng.standard_normal((count, *shape[1:]), "float32")
+        if self.config.augment:
+            shape = next(iter(self.sources.values())).shape
+            inputs["noise"] = rng.standard_normal((count, *shape), "float32")
         return tuple(self.synthesis.predict_on_batch(inputs))
 
 
-def stream(
-    data, split, batch_size, *, task="reconstruct", training=True, seed=0, start=0, parts=1, part=None, shares=None,
-    autoencoder=None, morph_share=0.0, genuine_share=0.25, swap_pairs=None, mix=0.3, augment=True, plain=False,
-):
+def stream(config, split, *, training=True, start=0):
     """Batches of swaps and genuine photos, for ``fit`` and ``evaluate``; the arguments are those of ``load.load``.
 
     Returns: ``keras.utils.PyDataset`` of ``(input, truths, weights)``. All records are held in memory.
     """
-    rows = count_rows(divide_batch(batch_size, parts), genuine_share, mix if swap_pairs else 0.0)
     sources = {}
-    if rows.made:
-        sources["made"] = Rows(data, split, PORTRAIT, [seed, 0])
-    if rows.ready:
-        sources["ready"] = Rows(swap_pairs, split, PAIR, [seed, 1])
-    for name, source in sources.items():
-        check_count(data if name == "made" else swap_pairs, split, source.count, getattr(rows, name) * parts)
+    for kind, (data, keys) in config.sources.items():
+        sources[kind] = Source(data, split, keys, (config.seed, 1 if kind == "ready" else 0))
+        check_count(data, split, sources[kind].count, getattr(config.rows, kind) * config.parts)
     make = functools.partial(
         make_batch,
-        rows=rows,
-        task=task,
-        shares=choose_shares(shares, autoencoder),
-        plain=plain,
-        stage=lambda function: function,
-        resynthesise=load_autoencoder(autoencoder) if autoencoder else None,
-        morph_share=morph_share,
+        config=config,
+        stage=as_is,
+        resynthesise=load_autoencoder(config.autoencoder) if config.autoencoder else None,
     )
-    return Stream(sources, rows, make, seed=seed, start=start, parts=parts, part=part, training=training,
-                  augment=augment)
+    return Stream(config, sources, make, training=training, start=start)

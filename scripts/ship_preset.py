@@ -41,7 +41,7 @@ from keras_uncover.models.build import build_from_folder  # noqa: E402
 from keras_uncover.presets.weights import save_preset  # noqa: E402
 from keras_uncover.swaps.families import leave_out  # noqa: E402
 from keras_uncover.training.setup import plain_names  # noqa: E402
-from pipelines.batches import choose_shares  # noqa: E402
+from pipelines.config import choose_shares  # noqa: E402
 from pipelines.records import find_builder, iterate_records  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]

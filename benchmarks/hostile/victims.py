@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-import functools
+import dataclasses
 import hashlib
 import json
 import os
@@ -71,14 +71,18 @@ class Builder:
 class Trainer:
     """``train_keras.py``: every start goes on by ``--resume`` and ends with the same weights to the bit."""
 
-    SETTINGS = "--task classify --preset tiny --steps-per-epoch 3 --epochs 4 --batch-size 4 --genuine 0.5 --deterministic"
+    SETTINGS = (
+        "--task classify --preset tiny --steps-per-epoch 3 --epochs 4 --batch-size 4 --genuine 0.5 --deterministic"
+    )
 
     def __init__(self, folder):
         import pipelines.load
 
         # Swaps of one family without post-processing, not compiled: a start takes seconds.
-        easy = dict(compiled=False, augment=False, plain=True, shares={"mesh": 1.0})
-        pipelines.load.load = functools.partial(pipelines.load.load, **easy)
+        easy, usual = dict(augment=False, plain=True, shares={"mesh": 1.0}), pipelines.load.load
+        pipelines.load.load = lambda config, *arguments, **options: usual(
+            dataclasses.replace(config, **easy), *arguments, compiled=False, **options
+        )
         import train_keras  # noqa: F401
 
         self.shards, self.out = folder / "shards", folder / "run"
@@ -183,7 +187,6 @@ class Predict:
     """``keras-uncover predict`` on a folder: every picture that is there is whole, and a second run writes the rest."""
 
     def __init__(self, folder):
-        import keras_uncover.cli.predict
         import keras_uncover.inference.uncoverer  # noqa: F401
 
         self.preset, self.out, self.csv = folder / "tiny", folder / "answers", folder / "answers.csv"
@@ -205,14 +208,15 @@ class Predict:
         shutil.rmtree(self.out)
 
     def check(self):
-        from keras_uncover.inference.answers import CSV_HEADER
+        from keras_uncover.inference.records import CSV_HEADER
 
         found = hashes(self.out)
         half = [name for name, digest in found.items() if name.endswith(".png") and self.whole.get(name) != digest]
         if half:
             raise Broken(f"pictures that are not those of a whole run: {half}")
         text = self.csv.read_text("utf-8") if self.csv.is_file() else ""
-        if text and not (text.endswith("\n") and all(len(row) == len(CSV_HEADER) for row in csv.reader(text.splitlines()))):
+        whole = all(len(row) == len(CSV_HEADER) for row in csv.reader(text.splitlines()))
+        if text and not (text.endswith("\n") and whole):
             raise Broken(f"half a row: {text[-80:]!r}")
 
     def finish(self):

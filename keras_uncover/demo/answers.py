@@ -8,18 +8,18 @@ from pathlib import Path
 
 from keras_uncover.demo.page import show_face
 from keras_uncover.demo.report import title_face, write_report
-from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts
 from keras_uncover.inference.scores import measured_scores
+from keras_uncover.inference.wording import VERDICT_WORDS, describe_counts
 
 MAX_FACES = 8
 
 
 class Answers:
-    """What the page asks: one model that loads while visitors can come already, one photo at a time.
+    """What the page asks: one model, which answers one photo at a time and loads while the page is served already.
 
     Args:
         load: function without arguments that gives an ``Uncoverer``.
-        uploads: ``Uploads``, which say what a visitor may ask for.
+        uploads: ``Uploads``, which say what a visitor may have read.
     """
 
     def __init__(self, load, uploads):
@@ -38,11 +38,11 @@ class Answers:
             self.loading.set_exception(error)
 
     def failure(self):
-        """What kept the model from being loaded, None while it loads and when it is there."""
+        """The error that loading ended with; None while the model loads and when it is loaded."""
         return self.loading.exception() if self.loading.done() else None
 
     def ask(self, photo, session):
-        """The ``Result`` of a photo, called by the name that it came with.
+        """The ``Result`` of a photo; its ``file`` is the name of the upload, without folders.
 
         Args:
             photo: ``{"path": ...}`` as ``visitors.name_path`` leaves it.
@@ -63,11 +63,10 @@ class Answers:
         scores = measured_scores(uncoverer.config)
         return [show_face(result.photo, answer, scores, uncoverer.band) for answer in result.faces]
 
-    def report(self, result):
-        """The report as HTML."""
-        uncoverer = self.loading.result()
-        scores = measured_scores(uncoverer.config)
-        return write_report(result, uncoverer.weights_sha256, scores, uncoverer.band)
+    def report(self, result, sections=None):
+        """The report as HTML. sections: what ``show`` gave for the result; None draws them."""
+        sections = self.show(result) if sections is None else sections
+        return write_report(result, sections, self.loading.result().weights_sha256)
 
 
 def describe(result):

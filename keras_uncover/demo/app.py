@@ -20,18 +20,18 @@ from keras_uncover.demo.report import title_face
 from keras_uncover.demo.uploads import Uploads
 from keras_uncover.demo.visitors import ClosedRoutes, hide_uploads, make_blocks
 from keras_uncover.images.decode import ImageError
-from keras_uncover.inference.answers import to_records
+from keras_uncover.inference.records import to_records
 from keras_uncover.inference.wording import LIMITS
 from keras_uncover.process import use_cache
 
 MAX_MEGABYTES = 20
-WAITING = 32  # visitors in the queue; who comes later is told to come again
+WAITING = 32  # questions in the queue; later ones are refused until it is shorter
 CLEANING = (600, 3600)  # seconds: how often Gradio looks for files that no session end removed, and from which age on
-# Without these Gradio asks addresses outside of this machine. They are read when it is imported.
-CLOSED = {
+# Without the first of these Gradio asks addresses outside of this machine. It reads them when it is imported.
+ENVIRONMENT = {
     "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SSR_MODE": "False", "GRADIO_RUN_HISTORY": "False",
     "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "True", "MPLBACKEND": "Agg",
-    # And these have it serve other files, let visitors edit the program, or serve files from other processes.
+    # Where these are set otherwise, it serves other files, lets visitors edit the program, or starts other processes.
     "GRADIO_ALLOWED_PATHS": "", "GRADIO_VIBE_MODE": "", "GRADIO_WATCH_DIRS": "", "GRADIO_NUM_WORKERS": "0",
 }
 SAMPLES = resources.files("keras_uncover") / "data" / "samples"
@@ -52,12 +52,12 @@ def import_gradio(folder):
     Raises:
         RuntimeError: it was imported before it could be told.
     """
-    if "gradio" in sys.modules and any(os.environ.get(name) != value for name, value in CLOSED.items()):
+    if "gradio" in sys.modules and any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):
         raise RuntimeError(
             "Gradio must be imported by the demo itself, which tells it not to look outside; received it imported "
             "already. Import gradio after keras_uncover.demo has served."
         )
-    os.environ.update(CLOSED, GRADIO_TEMP_DIR=os.path.realpath(folder))
+    os.environ.update(ENVIRONMENT, GRADIO_TEMP_DIR=os.path.realpath(folder))
     import gradio
 
     hide_uploads(gradio)
@@ -65,7 +65,7 @@ def import_gradio(folder):
 
 
 def choose_theme(gr):
-    """Fonts that every machine has, and a blue that white words can be read on."""
+    """Fonts that every machine has, and a blue on which white words are legible."""
     return gr.themes.Default(primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
 
@@ -99,7 +99,7 @@ def build(load, folder, samples=SAMPLES):
                 report = gr.HTML()
                 with gr.Accordion("As data (JSON)", open=False):
                     data = gr.JSON(show_label=False)
-        uploads.release()  # The examples' copies.
+        uploads.open_to_all()  # Gradio copied the examples there.
         connect(gr, page, answers, photo, again, [status, faces, *tabs, *pages, report, data])
         add_endpoints(gr, answers, photo)
     page.answers = answers
@@ -113,10 +113,10 @@ def add_tab(gr, index):
 
 
 def connect(gr, page, answers, photo, again, outputs):
-    """Answer whenever the photo changes or is asked for again; forget what a visitor brought when they leave."""
+    """Answer when the photo changes or the button is pressed; remove a visitor's photos when they leave."""
 
     def fill(words, titles=(), shown=(), report="", records=None):
-        """Values of all outputs, in their order; what an earlier photo left is taken away."""
+        """Values of all outputs, in their order; the outputs of an earlier photo are cleared."""
         blanks = MAX_FACES - len(titles)
         tabs = [gr.update(label=title, visible=True) for title in titles] + [gr.update(visible=False)] * blanks
         return [words, gr.update(visible=bool(titles), selected=0), *tabs, *shown, *[""] * blanks, report, records]
@@ -129,8 +129,9 @@ def connect(gr, page, answers, photo, again, outputs):
         except ImageError as error:
             return fill(f'<p class="ku-refused">This photo is refused. {escape(str(error))}</p>')
         titles = [title_face(face).capitalize() for face in result.faces]
-        report = link_report(answers.report(result), result.file)
-        return fill(describe(result), titles, answers.show(result), report, to_records(result))
+        sections = answers.show(result)
+        report = link_report(answers.report(result, sections), result.file)
+        return fill(describe(result), titles, sections, report, to_records(result))
 
     def leave(request: gr.Request):
         answers.uploads.forget(request.session_hash)
@@ -211,15 +212,15 @@ def serve(load=load_preset, host="127.0.0.1", port=None, samples=SAMPLES, max_me
 
 
 def launch(page, host, port, max_megabytes):
-    """Let Gradio serve a page, for this machine's questions alone and without any other."""
+    """Let Gradio serve a page, without sharing, monitoring or proxies."""
     gr = sys.modules["gradio"]
-    # The oldest Gradio that we take has no history of runs, and no such option.
+    # The oldest supported Gradio has no such option.
     history = {"run_history": False} if "run_history" in inspect.signature(page.launch).parameters else {}
-    doors = gr.routes.fastapi.middleware.Middleware(ClosedRoutes, uploads=page.answers.uploads)
+    guard = gr.routes.fastapi.middleware.Middleware(ClosedRoutes, uploads=page.answers.uploads)
     with without_proxies():
         page.launch(
             server_name=None if host is None else in_url(host), server_port=port, share=False, quiet=True,
             prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, mcp_server=False, **history,
             show_error=True, footer_links=["api"], max_file_size=f"{max_megabytes}mb", css=STYLE + read_style(),
-            theme=choose_theme(gr), app_kwargs={"middleware": [doors]},
+            theme=choose_theme(gr), app_kwargs={"middleware": [guard]},
         )

@@ -1,4 +1,4 @@
-"""Where a server listens: addresses that it can have, and a start that asks no proxy."""
+"""The address that a server listens at: whether it can be had, and a start that asks no proxy."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ def in_url(host):
 
 
 def check_address(host, port):
-    """See whether a server could listen at an address.
+    """Check that a server can listen at an address.
 
     Args:
         host: name or address of this machine.

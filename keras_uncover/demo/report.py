@@ -1,11 +1,12 @@
-"""The report of an answer: one HTML file that holds its pictures, numbers, limits and hashes and asks for nothing."""
+"""The report of an answer: one HTML file with its pictures, numbers, limits and hashes, which loads nothing."""
 
 import json
 from datetime import datetime, timezone
 from html import escape
 
-from keras_uncover.demo.page import read_style, show_face
-from keras_uncover.inference.answers import describe_counts, to_records
+from keras_uncover.demo.page import read_style
+from keras_uncover.inference.records import to_records
+from keras_uncover.inference.wording import describe_counts
 
 STYLE = """
 body { margin: 24px auto; max-width: 1200px; padding: 0 16px; background: #fff; color: #1a1a1a;
@@ -15,17 +16,17 @@ td { overflow-wrap: anywhere; } pre { background: #f1f1ee; padding: 12px; overfl
 """
 
 
-def write_report(result, weights_sha256, scores=None, band=None, name=None, made=None):
+def write_report(result, sections, weights_sha256, name=None, made=None):
     """The report of a photo's answer.
 
     Args:
         result: ``Result``.
+        sections: list of str, the HTML of each face as ``page.show_face`` gives it.
         weights_sha256: hash of the weights that answered.
-        scores, band: as in ``page.show_face``.
         name: what the photo is called in it; None for the name of its file.
         made: ``datetime`` of the answer; None for now.
 
-    Returns: str, HTML that asks for nothing outside of itself.
+    Returns: str, HTML that loads nothing from anywhere.
     """
     made = (made or datetime.now(timezone.utc)).strftime("%Y-%m-%d %H:%M UTC")
     name = str(result.file if name is None else name)
@@ -38,8 +39,8 @@ def write_report(result, weights_sha256, scores=None, band=None, name=None, made
         rows["about the faces"] = "; ".join(counts)
     table = "".join(f"<tr><th>{escape(key)}</th><td>{escape(str(value))}</td></tr>" for key, value in rows.items())
     faces = "".join(
-        f"<h2>{escape(title_face(answer))}</h2>{show_face(result.photo, answer, scores, band)}"
-        for answer in result.faces
+        f"<h2>{escape(title_face(answer))}</h2>{section}"
+        for answer, section in zip(result.faces, sections, strict=True)
     )
     records = [{**record, "file": name} for record in to_records(result)]
     return (

@@ -1,8 +1,9 @@
-"""What visitors of the demo can make its web server do, which by itself is more than the page needs.
+"""What visitors of the demo can make its web server do: no more than the page needs.
 
-Gradio acts on what a visitor says of a file: it opens paths, copies them and fetches addresses, each with words of its
-own. Here a path reaches ``Uploads`` unread, uploads get names that nobody can guess, and what else reads files or
-addresses is closed. ``gr`` is always the module ``gradio``, imported by ``demo.import_gradio``.
+Gradio by itself acts on what a visitor says of a file: it opens paths, copies them and fetches addresses, and says
+different things of each. Here a path reaches ``Uploads`` unread, uploads get names that nobody can guess, and the parts
+of the server that read other files or addresses are closed. ``gr`` is always the module ``gradio``, which
+``app.import_gradio`` imports.
 """
 
 import secrets
@@ -12,7 +13,7 @@ from keras_uncover.demo.uploads import NotYours
 PREFIX = "/gradio_api/"
 FILE = "file="
 # Parts of Gradio's server that read files or addresses, or write for others to read. The page uses none of them.
-CLOSED = (
+CLOSED_ROUTES = (
     "proxy=", "file/", "stream/", "deep_link", "component_server", "custom_component", "process_recording", "vibe",
     "undo-vibe", "dev/",
 )
@@ -22,8 +23,8 @@ FILE_DATA = {"_type": "gradio.FileData"}
 def hide_uploads(gr):
     """Give each upload a folder of its own with a random name.
 
-    Gradio names the folder by the content, so whoever has a photo could ask whether somebody else brought it, and two
-    visitors with one photo would share a file.
+    Gradio names the folder by the hash of the content. Whoever has a photo could then ask whether somebody else
+    uploaded it, and two visitors with the same photo would share a file.
     """
     known = gr.route_utils.GradioUploadFile
     if hasattr(known, "hidden"):
@@ -40,7 +41,7 @@ def hide_uploads(gr):
 
 
 def make_blocks(gr, uploads):
-    """A class like ``gradio.Blocks`` that reads no file of a visitor's and ends single questions.
+    """A class like ``gradio.Blocks`` that opens no file which a visitor names, and removes uploads of single questions.
 
     A question without a session, or whose session is the question itself, holds its upload until it is answered.
     """
@@ -83,7 +84,7 @@ def only_scalar(said):
 
 
 class ClosedRoutes:
-    """A web application (ASGI) before Gradio's: files are served where ``Uploads`` would read them, else nothing is.
+    """A web application (ASGI) in front of Gradio's: it serves the files that ``Uploads`` would read and no others.
 
     Args:
         app: the application behind.
@@ -108,4 +109,4 @@ class ClosedRoutes:
         wanted = path.removeprefix(PREFIX)
         if wanted.startswith(FILE):
             return self.uploads.holds(wanted.removeprefix(FILE))
-        return not wanted.startswith(CLOSED)
+        return not wanted.startswith(CLOSED_ROUTES)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from keras_uncover.evaluation import bootstrap, ranking
 from keras_uncover.evaluation.calibration import rate_with_interval
-from keras_uncover.evaluation.paper_figures import CHANCE, INK, OURS, SHADE, finish
+from keras_uncover.evaluation.figures import CHANCE, INK, OURS, SHADE, finish
 from keras_uncover.inference.answers import decide
 
 LOWEST = 1e-3  # of the rates that are drawn

@@ -1,10 +1,20 @@
-"""The page of an evaluation's best and worst answers: failures are shown, not only what came out well."""
+"""What the figures of an evaluation share, and the page of its best and worst answers.
 
+Colours are told apart in grey, too. The page shows failures as well as what came out well.
+"""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_uncover.evaluation.examples import COLUMNS
-from keras_uncover.evaluation.paper_figures import INK, finish
+from keras_uncover.overwriting import FIGURES, figure_metadata
 
+# Dark blue and orange differ in hue and in lightness; the shade is lighter than both.
+INK, OURS, CHANCE, SHADE = "#1A1A1A", "#00598F", "#C65A00", "#B9D3E3"
+DPI = 160
 CELL = 1.5  # inches of a picture's side
 TITLES = {
     "input": "input", "truth": "target: truth", "answer": "target: answer", "baseline": "target: {best}",
@@ -30,3 +40,13 @@ def save_examples(folder, examples, best):
     for cell, name in zip(grid[0], COLUMNS):
         cell.set_title(TITLES[name].format(best=best.replace("_", " ")), fontsize=8, color=INK)
     finish(figure, folder, "examples")
+
+
+def finish(figure, folder, name):
+    """Write a figure, one of ``FIGURES``, as the files that it becomes; files there are replaced."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure)
+    for kind in FIGURES[name]:
+        metadata = figure_metadata(kind)  # No date: the same numbers give the same file.
+        with matplotlib.rc_context({"pdf.fonttype": 42}):  # Fonts whose text can be selected and is taken by journals.
+            figure.savefig(Path(folder) / f"{name}.{kind}", dpi=DPI, facecolor="white", metadata=metadata)

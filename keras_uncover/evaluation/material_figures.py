@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from keras_uncover.evaluation.paper_figures import CHANCE, INK, OURS, finish
+from keras_uncover.evaluation.figures import CHANCE, INK, OURS, finish
 
 RATE = "0.05"  # of false alarms at which shares found are drawn
 GRID = "#E4E4E0"

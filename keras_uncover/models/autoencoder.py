@@ -99,5 +99,5 @@ def load_autoencoder(name_or_folder=KIND):
         )
     check_arch(config, folder)
     model = build_autoencoder(config["arch"])
-    load_weights(model, folder)
+    load_weights(model, folder, config)
     return freeze_autoencoder(model, config["arch"])

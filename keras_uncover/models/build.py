@@ -98,6 +98,6 @@ def build_from_folder(name_or_folder, calibrated=True):
     except (ValueError, TypeError, ArithmeticError) as error:
         raise WeightsError("A preset's arch must be that of a network.", f"{folder}: {error}",
                            "Build it with train_keras.py, or copy the preset folder again.") from error
-    load_weights(model, folder)
+    load_weights(model, folder, config)
     check_calibration(config, read_manifest(folder)[WEIGHTS])
     return model, config

@@ -42,6 +42,11 @@ def load_face_mesh():
     return mesh
 
 
+def face_mesh_of(model):
+    """The face mesh network that a model looks through, or None where it looks through none."""
+    return next((layer for layer in model.layers if layer.name == FACE_MESH), None)
+
+
 def dense(x, width, name, **how):
     return layers.Dense(width, dtype="float32", name=name, **how)(x)
 

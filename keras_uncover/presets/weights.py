@@ -110,15 +110,20 @@ def load_verified(folder):
     return config
 
 
-def load_weights(model, folder):
+def load_weights(model, folder, config=None):
     """Fill a built model from a preset folder, after ``load_verified``; every shape must fit.
+
+    Args:
+        model: built as the folder's configuration says.
+        folder: path of a preset folder.
+        config: what ``load_verified`` returned of this folder just now, so that nothing is hashed twice; None calls it.
 
     Returns: the preset's configuration.
 
     Raises:
         WeightsError: as ``load_verified``, or the weights are not those of this model.
     """
-    config = load_verified(folder)
+    config = load_verified(folder) if config is None else config
     path = os.path.join(os.fspath(folder), WEIGHTS)
     try:
         check_arrays(path)

@@ -9,7 +9,6 @@ from keras_uncover.models.build import TASKS
 from keras_uncover.refusals import OptionError
 from keras_uncover.training.losses import task_losses
 from keras_uncover.training.metrics import task_metrics
-from keras_uncover.training.run_folder import RunError
 
 
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
@@ -46,11 +45,11 @@ def read_weights(words, task):
     """Weights of a task's losses by output: the usual ones but for ``OUTPUT=WEIGHT`` words.
 
     Raises:
-        RunError: no such output, or no number; the one loss of a classifier needs no weight.
+        OptionError: no such output, or no number; the one loss of a classifier needs no weight.
     """
     weights = dict(TASKS[task].weights)
     if words and len(weights) == 1:
-        raise RunError(
+        raise OptionError(
             f"--weigh is for tasks of several losses; received {words} for {task}, which has one. Leave it out."
         )
     for word in words:
@@ -60,7 +59,7 @@ def read_weights(words, task):
         except ValueError:
             number = None
         if output not in weights or number is None:
-            raise RunError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
+            raise OptionError(f"--weigh takes OUTPUT=WEIGHT with an output of {', '.join(weights)}; received {word!r}.")
         weights[output] = number
     return weights
 

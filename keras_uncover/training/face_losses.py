@@ -36,14 +36,15 @@ def load_frozen(folder, size=SIZE):
     Raises:
         WeightsError: the folder was altered or holds something else; the judge is refused.
     """
-    kind = load_verified(folder).get("kind")
+    config = load_verified(folder)
+    kind = config.get("kind")
     if kind not in BUILDERS:
         raise WeightsError(
             f"A loss may look through {' or '.join(BUILDERS)}, never through the judge.", f"{folder}, with {kind!r}",
             "Convert another network by scripts/convert_embedders.py.",
         )
     model = BUILDERS[kind](size)
-    load_weights(model, folder)
+    load_weights(model, folder, config)
     model.trainable = False
     return model
 

@@ -10,7 +10,7 @@ from keras_uncover.models.build import build_from_folder, build_model
 from keras_uncover.presets import KINDS
 from keras_uncover.refusals import OptionError
 from keras_uncover.training.callbacks import Board, DrawSamples, StopOnNaN, TellRate, has_tensorboard
-from keras_uncover.training.run_folder import HISTORY, RunError, cut_history
+from keras_uncover.training.run_folder import HISTORY, cut_history
 from keras_uncover.training.saving import (
     CheckpointError,
     SaveRun,
@@ -102,13 +102,13 @@ def freeze_layers(model, names):
         names: of layers, with a star for any rest of a name; a layer of an inner model as ``encoder/stem_conv``.
 
     Raises:
-        RunError: no layer with weights is called so.
+        OptionError: no layer with weights is called so.
     """
     layers = named_layers(model)
     for name in names:
         found = fnmatch.filter(layers, name)
         if not found:
-            raise RunError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
+            raise OptionError(f"--freeze takes names of layers with weights; received {name!r}, which none is called.")
         for each in found:
             layers[each].trainable = False
 

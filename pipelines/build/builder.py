@@ -1,4 +1,4 @@
-"""What the TFDS builders share: every picture is looked at once, before the first record is written.
+"""What the TFDS builders share: every picture is screened and its record made before TFDS writes the first one.
 
 TFDS writes the shards, ``dataset_info.json`` and ``features.json``.
 """
@@ -9,9 +9,9 @@ import dataclasses
 import tensorflow_datasets as tfds
 
 from keras_uncover.process import tell
+from pipelines.build.drafts import Drafts
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import count_rejects, list_first, write_rejects
-from pipelines.build.screening import map_in_order
 
 
 @dataclasses.dataclass
@@ -34,7 +34,7 @@ class FaceConfig(tfds.core.BuilderConfig):
 
 
 class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A builder of records that are each made from faces found before."""
+    """A builder whose records are made while pictures are screened, and wait in ``drafts`` until TFDS writes them."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First version."}
@@ -43,9 +43,19 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Where to begin below ``--manual_dir``."""
         return folder
 
+    def _download_and_prepare(self, dl_manager, download_config):
+        """As in TFDS, with a folder of drafts beside the shards that is gone when they are complete."""
+        folder = self.data_path / "drafts"
+        folder.mkdir()
+        self.drafts = Drafts(folder)
+        try:
+            super()._download_and_prepare(dl_manager, download_config)
+        finally:
+            folder.rmtree()
+
     @abc.abstractmethod
     def _survey(self, source):
-        """Look at everything. Returns: dict of splits to what is kept of them, ``Reject`` list, summary in lines."""
+        """Screen everything. Returns: dict of splits to what is kept of them, ``Reject`` list, summary in lines."""
 
     def _split_generators(self, dl_manager):
         source = self.builder_config.source or self._find_source(dl_manager.manual_dir)
@@ -55,11 +65,6 @@ class FaceBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise BuildError(f"Nothing is left of what is in {source}. The first refused:\n{list_first(rejects)}")
         write_rejects(self.data_path / "rejects.csv", rejects)
         return {split: self._generate_examples(split, found) for split, found in kept.items()}
-
-    def make_in_order(self, function, found):
-        """Yield ``function(item, size)`` for all that was found, with as many workers as configured."""
-        config = self.builder_config
-        return map_in_order(lambda item: function(item, config.size), found, config.workers)
 
 
 def group_by_split(items, splits, split_of):

@@ -85,7 +85,7 @@ def build(make_builder, shards, overwrite, **download):
 
 @contextlib.contextmanager
 def plain_disk_errors():
-    """Turn what TFDS, or Beam, which keeps only an error's words, makes of a full disk into one sentence."""
+    """Turn the errors of TFDS and Beam about a full disk into one sentence. Beam keeps only the words of an error."""
     import tensorflow as tf
 
     try:
@@ -104,7 +104,7 @@ def plain_disk_errors():
 
 
 def run(args, make_builder, make_options=dict):
-    """Check, build, and say what happened; returns the exit status.
+    """Check, build, and say what happened. Returns: the exit status.
 
     Args:
         args: the command line.

@@ -1,4 +1,4 @@
-"""Compiled pieces that turn a photo and a face in it into the arrays of a record."""
+"""Steps from a photo and a face in it to the arrays of a record, shared by both builders."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The one reader of lists that people write: CSV files that name pictures, their splits and who they show."""
+"""The one reader of CSV files that name pictures, their splits and the people in them."""
 
 import csv
 import io
@@ -16,8 +16,8 @@ BLANK = "\ufeff \t\u00a0\u200b"  # around names: byte order marks, and spaces of
 def read_list(path):
     """Rows of a CSV file in UTF-8, in its order.
 
-    Names of columns and splits are compared without capitals and without the spaces around them; so is a byte order
-    mark left out. Rows whose cells are all empty are passed over.
+    Capitals, and spaces around names of columns and splits, do not matter; nor does a byte order mark. Rows whose cells
+    are all empty are left out.
 
     Args:
         path: of the file, local or in a bucket.

@@ -1,4 +1,4 @@
-"""Look at a picture once: find its face, and refuse by name what cannot be used."""
+"""Screen a picture: find its face, and refuse by name what cannot become a record."""
 
 import functools
 import math
@@ -14,17 +14,25 @@ from keras_uncover.ops.mesh import VERTICES, crop_transform
 from pipelines.build.pictures import Reject, hash_pixels, open_picture
 
 SECOND_FACE = 0.5  # A face in the background, less than half as large as the first, is no second portrait.
-SURE = 0.9  # Presence of a face that counts beside others; grass, cloth and feathers reach less.
+SURE = 0.9  # Presence that a face needs to count beside others; grass, cloth and feathers stay below it.
 MIN_SPAN = 0.5  # Photo pixels that a crop pixel must span at least: a crop is enlarged twice at most.
 MAX_OUTSIDE = 0.05  # Share of the face's points that may lie outside of the photo.
 
 
-class Look(NamedTuple):
-    """What is kept of a picture, 6 KB: its one face, the hash of its pixels, its height and width."""
+class Screened(NamedTuple):
+    """What is kept of a picture that was not refused.
 
-    face: Face
+    Attributes:
+        face: its one ``Face``, 6 KB; None where its record is made already, or where it needs no face.
+        hash: of its pixels, see ``hash_pixels``.
+        shape: height and width.
+        draft: number of its record among the ``Drafts``, or None.
+    """
+
+    face: Face | None
     hash: str
     shape: tuple
+    draft: int | None = None
 
 
 @functools.cache
@@ -40,14 +48,14 @@ def side(face):
 
 
 def leave_out_unsure(faces):
-    """The faces that count: where the mesh network is sure of one, those that it is sure of, else the first.
+    """The faces that count: those that the mesh network is sure of or, if there are none, the first.
 
     faces: list of ``Face``, the largest first.
     """
     return [face for face in faces if face.presence >= SURE] or faces[:1]
 
 
-def judge(faces, shape, size):
+def refusal_of(faces, shape, size):
     """Why a photo cannot become a record: ``(rule, reason)``, or None if it can.
 
     Args:
@@ -72,14 +80,27 @@ def judge(faces, shape, size):
     return None
 
 
-def look(picture, find, size):
-    """Read one picture (anything with ``file`` and ``path``). Returns: ``Look`` or ``Reject``."""
+def screen(picture, find, size, make=None):
+    """Read one picture, once, and find its face.
+
+    Args:
+        picture: anything with ``file`` and ``path``.
+        find: ``FaceFinder().find``.
+        size: pixels of the crop's side.
+        make: function of the photo, uint8 ``(height, width, 3)``, and its ``Screened`` that makes a record while the
+            pixels are in memory, and returns the number of its draft; None makes none and keeps the face.
+
+    Returns: ``Screened`` or ``Reject``.
+    """
     photo = open_picture(picture)
     if isinstance(photo, Reject):
         return photo
     faces = leave_out_unsure(find(photo))
-    refusal = judge(faces, photo.shape[:2], size)
-    return Reject(picture.file, *refusal) if refusal else Look(faces[0], hash_pixels(photo), photo.shape[:2])
+    refusal = refusal_of(faces, photo.shape[:2], size)
+    if refusal:
+        return Reject(picture.file, *refusal)
+    found = Screened(faces[0], hash_pixels(photo), photo.shape[:2])
+    return found if make is None else found._replace(face=None, draft=make(photo, found))
 
 
 def map_in_order(function, items, workers):

@@ -1,7 +1,7 @@
-"""Who is who, and who belongs to which split: decided by a hash of the person, before anything is paired.
+"""Which person a picture shows, and which split a person belongs to. A hash decides, before anything is paired.
 
-The hash is SHA-256 of a fixed salt and the person's name: the same on every machine, and untouched by people who come
-or go later. Two portraits of one person always share a split.
+The hash is SHA-256 of a fixed salt and the person's name: it is the same on every machine, and does not change when
+people are added or removed. Two portraits of one person always share a split.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ TEST_SHARE = 0.1
 def person_of(path):
     """The person a portrait shows: the file's name without folder and suffix.
 
-    One portrait a person is the rule. ``a/Zoé.jpg`` and ``b/Zoé.png`` are taken for the same person, which is the safe
-    reading: they get one split, whoever they show. Names are compared in Unicode's composed form (NFC), as file
+    Usually there is one portrait of a person. ``a/Zoé.jpg`` and ``b/Zoé.png`` count as the same person. This is safe:
+    they get one split, whoever they show. Names are compared in Unicode's composed form (NFC), as file
     systems disagree on how they store an accent.
     """
     return unicodedata.normalize("NFC", PurePath(path).stem)
 
 
 def place_of(person, salt=SALT):
-    """A person's place in [0, 1), evenly spread and for ever the same."""
+    """A person's place in [0, 1): evenly spread, and always the same."""
     digest = hashlib.sha256(f"{salt}\n{person}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2.0**64
 
@@ -49,7 +49,7 @@ def split_of(person, shares, salt=SALT):
         edge += share
         if place < edge:
             return split
-    return max(shares, key=shares.get)  # Shares that sum to a hair less than 1.
+    return max(shares, key=shares.get)  # By rounding, the shares may sum to slightly less than 1.
 
 
 class Place(NamedTuple):

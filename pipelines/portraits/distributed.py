@@ -1,8 +1,9 @@
-"""The portraits builder on Apache Beam: the same looks and the same records, on as many workers as a runner has.
+"""The portraits builder on Apache Beam: the same screening and the same records, on as many workers as a runner has.
 
-Two pipelines. The first looks at every portrait and leaves what it kept as files of faces, so that a split of which
+Two pipelines. The first screens every portrait and leaves the faces that it kept in files, so that a split of which
 nothing is left is known before TFDS, which cannot write an empty one, is told of it. The second, which is TFDS's own,
-makes the records. Nothing that grows with the data is held in one place but the list of files and the refusals.
+makes the records; it reads each photo again, because to send pixels between workers costs more. Nothing that grows
+with the data is held in one place but the list of files and the refusals.
 
 Needs the extra ``beam``. Pictures and shards must lie where all workers find them by the same name.
 """
@@ -16,13 +17,13 @@ from apache_beam.pvalue import TaggedOutput
 
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Reject
-from pipelines.build.screening import load_finder, look
-from pipelines.portraits.record import compile_renderer, make_example
+from pipelines.build.screening import load_finder, screen
+from pipelines.portraits.record import compile_renderer, make_example, read_record
 from pipelines.portraits.rows import face_of, face_row, portrait_of, portrait_row, read_rows, write_rows
 from pipelines.portraits.survey import refuse_copy
 from pipelines.schema import SPLITS
 
-# What Beam's DirectRunner comes to if the program that it first tries to fetch from the internet cannot be had.
+# The runner that Beam's DirectRunner falls back to when it cannot download a program of its own.
 DIRECT_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 PER_FILE = 1000  # Portraits listed in a file, and about as many faces: 8 MB.
 LOADING = threading.Lock()  # The threads of a worker share one finder.
@@ -64,7 +65,7 @@ class FindFace(beam.DoFn):
             self.find = load_finder().find
 
     def process(self, row):
-        answer = look(portrait_of(row), self.find, self.size)
+        answer = screen(portrait_of(row), self.find, self.size)
         if isinstance(answer, Reject):
             yield TaggedOutput("rejects", (row["number"], tuple(answer)))
         else:
@@ -104,7 +105,8 @@ class MakeExample(beam.DoFn):
             compile_renderer(self.size)
 
     def process(self, row):
-        yield make_example(portrait_of(row), face_of(row), self.size)
+        portrait = portrait_of(row)
+        yield make_example(portrait, read_record(portrait, face_of(row), self.size), row["hash"])
 
 
 def survey(portraits, size, folder, runner, options):
@@ -134,8 +136,8 @@ def survey(portraits, size, folder, runner, options):
 
 
 def lay_survey(pipeline, size, folder, groups):
-    """Add to a pipeline what looks at every portrait that is listed in ``folder``."""
-    looks = (
+    """Add to a pipeline the steps that screen every portrait listed in ``folder``."""
+    screened = (
         pipeline
         | "Lists" >> beam.Create([str(folder / f"listed-{number:06d}") for number in range(groups)])
         | "Read lists" >> beam.FlatMap(read_rows)
@@ -143,11 +145,11 @@ def lay_survey(pipeline, size, folder, groups):
         | "Find faces" >> two_outputs(FindFace(size, groups), tuple[int, dict])
     )
     firsts = (
-        looks.main
+        screened.main
         | "Bring copies together" >> beam.GroupByKey()
         | "Keep first" >> two_outputs(KeepFirst(folder), tuple[str, str])
     )
-    refused = (looks.rejects, firsts.rejects) | "All rejects" >> beam.Flatten()
+    refused = (screened.rejects, firsts.rejects) | "All rejects" >> beam.Flatten()
     refused | "List rejects" >> beam.combiners.ToList() | "Write rejects" >> beam.Map(write_sorted, folder / "rejects")
     counts = (
         firsts.main

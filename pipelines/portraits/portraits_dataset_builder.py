@@ -75,7 +75,7 @@ class Builder(FaceBuilder):
 
             kept, refused, counts = distributed.survey(portraits, config.size, self.data_path / WORK, **self.beam)
         else:
-            found, refused = survey(portraits, load_finder().find, config.size, config.workers)
+            found, refused = survey(portraits, load_finder().find, config.size, self.drafts, config.workers)
             kept = group_by_split(found, SPLITS, lambda pair: pair[0].split)
             counts = count_people(found)
         return kept, rejects + refused, summarise(counts)
@@ -85,7 +85,7 @@ class Builder(FaceBuilder):
             from pipelines.portraits import distributed
 
             return distributed.make_examples(found, self.builder_config.size)
-        return self.make_in_order(lambda pair, size: make_example(*pair, size), found)
+        return (make_example(portrait, self.drafts.take(kept.draft), kept.hash) for portrait, kept in found)
 
     def _process_pipeline_result(self, pipeline_result):
         (self.data_path / WORK).rmtree()

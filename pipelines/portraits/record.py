@@ -11,7 +11,6 @@ from keras_uncover.ops.mesh import VERTICES
 from keras_uncover.ops.texture import unwrap_texture
 from pipelines.build.buckets import read_picture
 from pipelines.build.crops import compile_rasteriser, to_integers
-from pipelines.build.pictures import hash_pixels
 
 FINER = 2  # The texture is unwrapped from a crop rendered so many times finer, or it would be blurred twice.
 
@@ -39,7 +38,7 @@ def compile_renderer(size):
 
 
 def make_record(photo, face, size):
-    """Everything that is stored of one portrait but its names.
+    """The arrays that are stored of one portrait.
 
     Args:
         photo: uint8 ``(height, width, 3)``.
@@ -48,21 +47,31 @@ def make_record(photo, face, size):
 
     Returns: dict of ``crop`` and ``texture`` uint8 ``(size, size, 3)``; ``uv`` uint16 ``(size, size, 2)``, 65535 is
     1.0; ``hull`` uint8 ``(size, size, 1)``, 0 or 255; ``points`` float32 ``(468, 3)``, unit coordinates of the crop,
-    z in the same unit; ``crop_to_photo`` float32 ``(2, 3)``; ``image_sha256`` str, see ``hash_pixels``.
+    z in the same unit; ``crop_to_photo`` float32 ``(2, 3)``.
     """
     arrays = {key: value.numpy() for key, value in compile_renderer(size)(photo, face.points[:VERTICES]).items()}
     for key, dtype in (("crop", "uint8"), ("texture", "uint8"), ("hull", "uint8"), ("uv", "uint16")):
         arrays[key] = to_integers(arrays[key], dtype)
-    return {**arrays, "image_sha256": hash_pixels(photo)}
+    return arrays
 
 
-def make_example(portrait, face, size):
-    """From one portrait to its key and record, as TFDS takes them: here, in a thread, or on a worker of Beam.
+def make_draft(photo, screened, size, drafts):
+    """Make the record of a portrait and put it among the ``Drafts``. Returns: its number there."""
+    return drafts.put(make_record(photo, screened.face, size))
+
+
+def read_record(portrait, face, size):
+    """The record of a portrait whose face was found elsewhere, as on another worker of Beam: it is read again."""
+    return make_record(decode_image(read_picture(portrait.path)), face, size)
+
+
+def make_example(portrait, record, image_sha256):
+    """Key and record of one portrait, as TFDS takes them.
 
     Args:
         portrait: ``Portrait``.
-        face: the ``Face`` found in it.
-        size: pixels of the crop's side.
+        record: as ``make_record`` returns it.
+        image_sha256: of its photo, see ``hash_pixels``.
     """
-    record = make_record(decode_image(read_picture(portrait.path)), face, size)
-    return portrait.file, {**record, "person": portrait.person, "file": portrait.file}
+    names = {"person": portrait.person, "file": portrait.file, "image_sha256": image_sha256}
+    return portrait.file, {**record, **names}

@@ -12,7 +12,7 @@ from pipelines.build.lists import read_list
 from pipelines.build.pictures import Reject, list_pictures
 from pipelines.build.splits import choose_splits, person_of
 
-# Files with these suffixes are opened, and refused by name if they are no JPEG, PNG or WebP inside.
+# Files with these suffixes are opened, and refused by name where their content is no JPEG, PNG or WebP.
 PICTURES = {*PHOTO_SUFFIXES, ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
 
 

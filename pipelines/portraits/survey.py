@@ -1,36 +1,42 @@
-"""Look at every portrait once: find its face, and keep of those with the same pixels the first."""
+"""Screen every portrait once, make its record, and keep of those with the same pixels the first."""
+
+import functools
 
 from pipelines.build.pictures import Reject
-from pipelines.build.screening import look, map_with_bar
+from pipelines.build.screening import map_with_bar, screen
+from pipelines.portraits.record import make_draft
 from pipelines.schema import SPLITS
 
 
-def survey(portraits, find, size, workers=1):
-    """Find the face of every portrait.
+def survey(portraits, find, size, drafts, workers=1):
+    """Find the face of every portrait, and make its record.
 
-    Of two portraits with the same pixels the first is kept. What is kept takes about 6 KB a portrait.
+    Of two portraits with the same pixels the first is kept.
 
     Args:
         portraits: list of ``Portrait``.
         find: ``FaceFinder().find``.
-        size: pixels of the crops to come.
-        workers: photos looked at side by side.
+        size: pixels of a crop's side.
+        drafts: ``Drafts`` that take the records.
+        workers: photos worked on side by side.
 
-    Returns: list of ``(Portrait, Face)``, list of ``Reject``; both in the order of ``portraits``.
+    Returns: list of ``(Portrait, Screened)``, list of ``Reject``; both in the order of ``portraits``.
     """
-    found = map_with_bar(lambda portrait: look(portrait, find, size), portraits, workers, "Finding faces")
+    make = functools.partial(make_draft, size=size, drafts=drafts)
+    found = map_with_bar(lambda portrait: screen(portrait, find, size, make), portraits, workers, "Finding faces")
     kept, rejects, first = [], [], {}
     for portrait, answer in zip(portraits, found):
         refusal = answer if isinstance(answer, Reject) else refuse_copy(portrait.file, answer.hash, first)
         if refusal:
             rejects.append(refusal)
         else:
-            kept.append((portrait, answer.face))
+            kept.append((portrait, answer))
     return kept, rejects
 
 
 def refuse_copy(file, pixels, first):
-    """A ``Reject`` if the dict ``first`` has the hash ``pixels`` of an earlier file; else it is noted there, and None."""
+    """A ``Reject`` if the dict ``first`` has the hash ``pixels`` of an earlier file; else add it there and return None.
+    """
     if pixels in first:
         return Reject(file, "duplicate", f"the same pixels as {first[pixels]}")
     first[pixels] = file

@@ -7,12 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_uncover.faces.alignment import place_in_crop
-from keras_uncover.images.decode import decode_image, read_bytes
 from keras_uncover.ops.geometry import cut_crops
 from keras_uncover.ops.mesh import VERTICES
 from keras_uncover.swaps.synthesis import neutral_outside
 from pipelines.build.crops import compile_rasteriser, to_integers
-from pipelines.build.pictures import hash_pixels
 
 # Levels of 255 throughout. Measured on swaps saved as PNG and as JPEG of quality 50 to 92, with noise of 5 levels and
 # at half resolution: what was not swapped differs by 0 to 3 levels after smoothing, what was swapped by more than 4.
@@ -21,28 +19,40 @@ TIMES_NOISE = 4.0
 MAX_NOISE = 4.0
 MIN_SHARE = 0.05  # of the hull; less is no swap of a face
 
+PHOTO = tf.TensorSpec((None, None, 3), tf.uint8)
+POINTS = tf.TensorSpec((VERTICES, 3), tf.float32)  # of the mesh, in photo pixels
+
 
 @functools.cache
-def compile_renderer(size):
-    """A compiled function of photos (uint8) and mesh points (photo pixels) that gives a record's arrays as floats."""
+def compile_fake_renderer(size):
+    """A compiled function of a fake, its mesh points and its target photo that gives arrays of a record as floats."""
     rasterise = compile_rasteriser(size)
-    photo, points = tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((VERTICES, 3), tf.float32)
 
-    @tf.function(input_signature=[photo, points, photo, photo, points])
-    def render(fake, fake_points, target, donor, donor_points):
-        matrix, unit = place_in_crop(fake_points[None])
-        donor_matrix, donor_unit = place_in_crop(donor_points[None])
+    @tf.function(input_signature=[PHOTO, POINTS, PHOTO])
+    def render(fake, points, target):
+        matrix, unit = place_in_crop(points[None])
         _, hull = rasterise(unit[0])
-        _, donor_hull = rasterise(donor_unit[0])
         scale = tf.cast(tf.shape(target)[1::-1], tf.float32) / tf.cast(tf.shape(fake)[1::-1], tf.float32)
         return {
             "input": cut_crops(fake, matrix, size)[0],
             "target": cut_crops(target, matrix * scale[None, :, None], size)[0],
-            "donor": neutral_outside(cut_crops(donor, donor_matrix, size)[0], donor_hull),
-            "donor_hull": donor_hull,
             "hull": hull,
             "crop_to_photo": matrix[0],
         }
+
+    return render
+
+
+@functools.cache
+def compile_donor_renderer(size):
+    """A compiled function of a donor and its mesh points that gives the arrays of the donor as floats."""
+    rasterise = compile_rasteriser(size)
+
+    @tf.function(input_signature=[PHOTO, POINTS])
+    def render(donor, points):
+        matrix, unit = place_in_crop(points[None])
+        _, hull = rasterise(unit[0])
+        return {"donor": neutral_outside(cut_crops(donor, matrix, size)[0], hull), "donor_hull": hull}
 
     return render
 
@@ -84,34 +94,60 @@ def derive_mask(fake, target, hull):
     return mask[..., None], known
 
 
-def make_record(fake, fake_face, target, donor, donor_face, size):
-    """Everything that is stored of one fake but its names.
+def make_record(fake, face, target, size):
+    """The arrays that are stored of one fake beside those of its donor.
 
     Args:
-        fake, target, donor: uint8 ``(height, width, 3)``, of any sizes; ``target`` shows the scene of ``fake``.
-        fake_face, donor_face: ``keras_uncover.faces.finder.Face`` in them.
+        fake, target: uint8 ``(height, width, 3)``, of any sizes; ``target`` shows the scene of ``fake``.
+        face: ``keras_uncover.faces.finder.Face`` in the fake.
         size: pixels of the crop's side.
 
-    Returns: dict of ``input`` (the fake), ``target`` (cut where the fake's face is) and ``donor`` (cut by its own
-    face, neutral grey outside of it), uint8 ``(size, size, 3)``; ``donor_hull`` and ``mask`` uint8
-    ``(size, size, 1)``, 0 or 255; ``has_mask`` bool, False where the mask is not known and empty; ``crop_to_photo``
-    float32 ``(2, 3)``, of the fake; ``input_sha256``, ``target_sha256``, ``donor_sha256`` str, see ``hash_pixels``.
+    Returns: dict of ``input`` (the fake) and ``target``, both cut where the fake's face is, uint8 ``(size, size, 3)``;
+    ``mask`` uint8 ``(size, size, 1)``, 0 or 255; ``has_mask`` bool, False where the mask is not known and empty;
+    ``crop_to_photo`` float32 ``(2, 3)``, of the fake.
     """
-    points = (face.points[:VERTICES] for face in (fake_face, donor_face))
-    rendered = compile_renderer(size)(fake, next(points), target, donor, next(points))
+    rendered = compile_fake_renderer(size)(fake, face.points[:VERTICES], target)
     arrays = {key: value.numpy() for key, value in rendered.items()}
-    for key in ("input", "target", "donor", "donor_hull", "hull"):
+    for key in ("input", "target", "hull"):
         arrays[key] = to_integers(arrays[key], "uint8")
     arrays["mask"], arrays["has_mask"] = derive_mask(arrays["input"], arrays["target"], arrays.pop("hull"))
-    hashes = {"input_sha256": fake, "target_sha256": target, "donor_sha256": donor}
-    return {**arrays, **{key: hash_pixels(photo) for key, photo in hashes.items()}}
+    return arrays
 
 
-def make_example(found, size):
-    """Key and record of one fake, as TFDS takes them; ``found`` is a ``Found`` of the survey."""
+def make_donor(donor, face, size):
+    """The arrays that are stored of the donor of a fake.
+
+    Args:
+        donor: uint8 ``(height, width, 3)``.
+        face, size: as for ``make_record``.
+
+    Returns: dict of ``donor``, cut by its own face and neutral grey outside of it, uint8 ``(size, size, 3)``, and
+    ``donor_hull`` uint8 ``(size, size, 1)``, 0 or 255.
+    """
+    rendered = compile_donor_renderer(size)(donor, face.points[:VERTICES])
+    return {key: to_integers(value.numpy(), "uint8") for key, value in rendered.items()}
+
+
+def draft_record(fake, screened, target, size, drafts):
+    """Make the arrays of a fake and put them among the ``Drafts``. Returns: their number there."""
+    return drafts.put(make_record(fake, screened.face, target, size))
+
+
+def draft_donor(donor, screened, size, drafts):
+    """As ``draft_record``, of a donor."""
+    return drafts.put(make_donor(donor, screened.face, size))
+
+
+def make_example(found, drafts):
+    """Key and record of one fake, as TFDS takes them.
+
+    Args:
+        found: ``Found`` of the survey.
+        drafts: ``Drafts`` that hold what ``make_record`` and ``make_donor`` returned; a donor may have several fakes.
+    """
     swap = found.swap
-    fake, target, donor = (decode_image(read_bytes(p.path)) for p in (swap.fake, swap.target, swap.donor))
-    record = make_record(fake, found.fake_face, target, donor, found.donor_face, size)
+    arrays = {**drafts.take(found.fake.draft), **drafts.read(found.donor.draft)}
+    hashes = {"input_sha256": found.fake.hash, "target_sha256": found.target.hash, "donor_sha256": found.donor.hash}
     files = {"file": swap.fake.file, "target_file": swap.target.file, "donor_file": swap.donor.file}
     people = {"target_person": swap.target_person, "donor_person": swap.donor_person}
-    return swap.fake.file, {**record, **files, **people}
+    return swap.fake.file, {**arrays, **hashes, **files, **people}

@@ -15,7 +15,7 @@ SUFFIXES = PHOTO_SUFFIXES
 SPLIT_FOLDERS = {"train": "train", "valid": "validation", "validation": "validation", "val": "validation",
                  "test": "test"}
 DONOR_FOLDERS = ("src_remb", "segmented_face")  # The first that has a person's picture is taken.
-# Who is in several split folders stays where it spoils nothing: a person less in train costs least.
+# A person who is in several split folders stays in the first of these: train can best do without.
 PRECEDENCE = {"test": 0, "validation": 1, "train": 2, "": 3}
 
 

@@ -57,13 +57,14 @@ class Builder(FaceBuilder):
     def _survey(self, source):
         config = self.builder_config
         swaps, rejects = list_swaps(source, config.pattern, config.split, config.validation, config.limit)
-        found, refused = survey(swaps, load_finder().find, config.size, config.workers)
+        found, refused = survey(swaps, load_finder().find, config.size, self.drafts, config.workers)
         kept = group_by_split(found, SPLITS, lambda each: each.swap.split)
         return kept, rejects + refused, summarise([each.swap for each in found])
 
     def _generate_examples(self, split, found):
         masks = 0
-        for key, record in self.make_in_order(make_example, found):
+        for each in found:
+            key, record = make_example(each, self.drafts)
             masks += record["has_mask"]
             yield key, record
         tell(f"{split:<10} {masks:>7,} masks derived of {len(found):,}")

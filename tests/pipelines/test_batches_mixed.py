@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from loaded_batches import load_batches
 
 from keras_uncover.models.build import TASKS
 from keras_uncover.swaps import synthesis
 from keras_uncover.training import losses
 from pipelines import load as loading
-from pipelines.batches import Rows, choose_donors, count_rows, join, ready_swap, synthesise
-from pipelines.load import load
-from pipelines.stored import HeldRecords
+from pipelines.batches import choose_donors, join, ready_swap, synthesise
+from pipelines.config import Rows, count_rows
+from pipelines.records import HeldRecords
 
 SIZE = 32
 
@@ -119,8 +120,8 @@ def test_the_first_rows_of_both_kinds_stand_first():
 
 @pytest.mark.parametrize("mix, ready", [(0.5, 3), (1.0, 6)])
 def test_every_batch_has_both_kinds_and_their_genuine_photos(in_memory, mix, ready):
-    options = dict(swap_pairs="pairs", mix=mix, genuine_share=0.25, compiled=False, augment=False, training=False)
-    data = load("portraits", "train", 8, **options)
+    options = dict(swap_pairs="pairs", mix=mix, genuine_share=0.25, augment=False, training=False)
+    data = load_batches("portraits", "train", 8, **options)
     assert data.element_spec[0].shape == (8, SIZE, SIZE, 3)
     (image, truth, weight), *rest = take(data)
     assert len(rest) == (1 if ready == 3 else 0)
@@ -137,23 +138,23 @@ def test_every_batch_has_both_kinds_and_their_genuine_photos(in_memory, mix, rea
 
 
 def test_validation_of_mixed_batches_is_the_same_to_the_byte_and_training_is_not(in_memory):
-    options = dict(swap_pairs="pairs", mix=0.5, compiled=False, shares={"mesh": 1.0}, plain=True)
-    one, two = (take(load("portraits", "validation", 8, training=False, **options)) for _ in range(2))
+    options = dict(swap_pairs="pairs", mix=0.5, shares={"mesh": 1.0}, plain=True)
+    one, two = (take(load_batches("portraits", "validation", 8, training=False, **options)) for _ in range(2))
     assert len(one) == len(two) == 2
     flat = [[a.tobytes() for a in tf.nest.flatten(batch)] for batch in one + two]
     assert flat[:2] == flat[2:] and flat[0] != flat[1]
-    first, second = take(load("portraits", "train", 8, **options).take(2))
+    first, second = take(load_batches("portraits", "train", 8, **options).take(2))
     assert not np.array_equal(first[0], second[0])
 
 
 def test_a_folder_that_is_too_small_is_named(in_memory):
     with pytest.raises(ValueError, match="Split train of pairs holds 6 records; a batch needs 8"):
-        load("portraits", "train", 20, swap_pairs="pairs", mix=0.5, compiled=False)
+        load_batches("portraits", "train", 20, swap_pairs="pairs", mix=0.5)
 
 
 def test_an_unknown_mask_does_not_move_the_mask_loss(in_memory):
-    options = dict(swap_pairs="pairs", mix=1.0, compiled=False, augment=False, training=False)
-    (_, truth, weight), = take(load("portraits", "train", 8, **options))
+    options = dict(swap_pairs="pairs", mix=1.0, augment=False, training=False)
+    (_, truth, weight), = take(load_batches("portraits", "train", 8, **options))
     loss, guess = losses.task_losses(TASKS["reconstruct"])["mask"], np.full_like(truth["mask"], 0.3)
     other = np.where(weight["mask"][:, None, None, None] > 0, guess, 0.9)
     values = [float(loss(truth["mask"], answer, sample_weight=weight["mask"])) for answer in (guess, other)]

@@ -1,12 +1,16 @@
 """Both builders: a data set is there whole or not at all, whatever disturbs the build."""
 
+import collections
+import hashlib
 import shutil
+import sys
 from typing import NamedTuple
 
 import pytest
 import tensorflow_datasets as tfds
 from shard_files import everything, kill_while_writing, read, run_command, run_tfds_build, small_disk
 
+from keras_uncover.images.decode import decode_image
 from pipelines.portraits import __main__ as portraits_command
 from pipelines.portraits import record as portraits_record
 from pipelines.swap_pairs import __main__ as swap_pairs_command
@@ -79,6 +83,22 @@ def test_a_failure_leaves_no_half_output_and_a_second_run_completes(case, tmp_pa
     assert case.build(tmp_path / "out", "--overwrite", "--split", "test") == 0
     assert tfds.builder_from_directory(str(tmp_path / "out")).info.splits["test"].num_examples == 3
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_every_picture_is_decoded_once(case, tmp_path, monkeypatch):
+    decoded = collections.Counter()
+
+    def decode(data):
+        decoded[hashlib.sha256(data).hexdigest()] += 1
+        return decode_image(data)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("pipelines.") and hasattr(module, "decode_image"):
+            monkeypatch.setattr(module, "decode_image", decode)
+    assert case.build(tmp_path / "out") == 0
+    # Three portraits; or three fakes, their three targets and their three donors.
+    assert sorted(decoded.values()) == [1] * {"portraits": 3, "swap_pairs": 9}[case.package]
+    assert not list((tmp_path / "out").glob("drafts*"))
 
 
 @pytest.mark.slow

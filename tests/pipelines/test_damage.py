@@ -14,9 +14,8 @@ from pipelines import bank as packing
 from pipelines.bank import read_bank
 from pipelines.damage import damage_named
 from pipelines.fixed_swaps import read_people
-from pipelines.records import StoredRecords, iterate_records, open_records
+from pipelines.records import StoredRecords, index_file, iterate_records, open_records
 from pipelines.schema import PORTRAIT
-from pipelines.stored import index_file
 
 
 def cut(path):

@@ -13,7 +13,7 @@ from pipelines.swap_pairs.sources import find_parts
 ROOT = next(parent for parent in Path(__file__).parents if (parent / "setup.cfg").exists())
 ROOMS = ("keras_uncover", "pipelines", "export", "scripts", "benchmarks")
 # Files that read CSVs which the programs themselves have written.
-OWN = {"history.py", "run_figures.py", "callbacks.py", "figures.py", "many_files.py"}
+OWN = {"run_folder.py", "callbacks.py", "figures.py", "many_files.py"}
 
 
 def write(folder, text, encoding="utf-8"):

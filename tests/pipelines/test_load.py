@@ -1,16 +1,21 @@
 """Batches from shards. Needs TensorFlow and TensorFlow Datasets."""
 
+import dataclasses
+import doctest
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from loaded_batches import load_batches
 
 from keras_uncover.swaps import synthesis
 from pipelines import load as loading
 from pipelines.batches import add_genuine, balance, to_float
-from pipelines.load import load, shuffle_numbers
-from pipelines.records import read_records
-from pipelines.schema import IMAGES
-from pipelines.stored import StoredRecords, index_file
+from pipelines.config import BatchConfig
+from pipelines.load import shuffle_numbers
+from pipelines.records import StoredRecords, index_file, read_records
+from pipelines.schema import IMAGES, PAIR
+from pipelines.stream import shuffle_round, stream
 
 SIZE = 64  # of the shards' crops
 # Tracing every family and augmentation takes most of the time: what is not about them does without.
@@ -23,11 +28,6 @@ def take(dataset, count=1):
     return list(dataset.take(count).as_numpy_iterator())
 
 
-def open_split(shards, split="train", batch_size=5, compiled=False, **options):
-    """``load`` without XLA, whose compiling would take longer than all of a test."""
-    return load(shards, split, batch_size, compiled=compiled, **options)
-
-
 def same(one, other):
     """Whether two batches are equal to the byte."""
     images, *dicts = zip(one, other)
@@ -36,19 +36,19 @@ def same(one, other):
 
 
 @pytest.fixture(scope="module")
-def stream(shards):
+def everything(shards):
     """Training with everything in it."""
-    return open_split(shards, seed=1)
+    return load_batches(shards, seed=1)
 
 
 @pytest.fixture(scope="module")
-def batches(stream):
+def batches(everything):
     """Its first four batches: four people, four fakes a batch, so four rounds."""
-    return take(stream, 4)
+    return take(everything, 4)
 
 
-def test_shapes_are_static(stream, shards):
-    image, truth, weight = stream.element_spec
+def test_shapes_are_static(everything, shards):
+    image, truth, weight = everything.element_spec
     assert image.shape == (5, SIZE, SIZE, 3)
     shapes = {key: tuple(spec.shape) for key, spec in truth.items()}
     assert shapes == {
@@ -60,21 +60,21 @@ def test_shapes_are_static(stream, shards):
         "seen": (5, SIZE, SIZE, 4),
     }
     assert {key: tuple(spec.shape) for key, spec in weight.items()} == dict.fromkeys(shapes, (5,))
-    image, truth, weight = open_split(shards, task="classify", **BARE).element_spec
+    image, truth, weight = load_batches(shards, task="classify", **BARE).element_spec
     assert image.shape == (5, SIZE, SIZE, 3)
     assert tuple(truth["p_fake"].shape) == (5, 1) and tuple(weight["p_fake"].shape) == (5,)
     assert set(truth) == set(weight) == {"p_fake"}
 
 
 def test_one_seed_one_stream(batches, shards):
-    again, other = (take(open_split(shards, seed=seed), 3) for seed in (1, 2))
+    again, other = (take(load_batches(shards, seed=seed), 3) for seed in (1, 2))
     assert all(same(a, b) for a, b in zip(batches[:3], again, strict=True))
     assert not any(same(a, b) for a, b in zip(batches[:3], other, strict=True))
     assert not same(batches[0], batches[1])
 
 
 def test_validation_is_the_same_to_the_byte_in_every_pass(shards):
-    dataset = open_split(shards, "validation", batch_size=4, genuine_share=0.5, training=False)
+    dataset = load_batches(shards, "validation", batch_size=4, genuine_share=0.5, training=False)
     first, second = list(dataset.as_numpy_iterator()), list(dataset.as_numpy_iterator())
     assert len(first) == len(second) == 1
     assert all(same(a, b) for a, b in zip(first, second))
@@ -82,11 +82,11 @@ def test_validation_is_the_same_to_the_byte_in_every_pass(shards):
 
 def test_training_goes_on_and_validation_ends(batches, shards):
     assert len(batches) == 4
-    assert len(take(open_split(shards, training=False, **BARE), 4)) == 1
+    assert len(take(load_batches(shards, training=False, **BARE), 4)) == 1
 
 
 def test_genuine_rows_are_whole_photos(shards):
-    (image, truth, weight), = take(open_split(shards, batch_size=6, genuine_share=0.4))
+    (image, truth, weight), = take(load_batches(shards, batch_size=6, genuine_share=0.4))
     genuine = truth["p_fake"][:, 0] == 0
     assert genuine.tolist() == [False] * 4 + [True] * 2
     assert truth["mask"][genuine].max() == 0
@@ -115,7 +115,7 @@ def test_without_augmentation_a_target_is_the_stored_crop(shards):
     crops = np.stack([record["crop"] for record in stored.as_numpy_iterator()])
     assert count == len(crops) == 2
     options = dict(batch_size=4, genuine_share=0.5, training=False, augment=False, plain=True, shares={"mesh": 1.0})
-    (image, truth, weight), = take(open_split(shards, "validation", **options))
+    (image, truth, weight), = take(load_batches(shards, "validation", **options))
     assert np.abs(truth["target"][:2, ..., :3] * 255 - crops).max() < 1e-3
     assert np.array_equal(image[2:], truth["target"][:2, ..., :3])
     # Two people: each is the other's donor.
@@ -127,9 +127,9 @@ def test_without_augmentation_a_target_is_the_stored_crop(shards):
 
 
 def test_shares_are_passed_on(shards):
-    (_, _, weight), = take(open_split(shards, shares={"self": 1.0}, augment=False))
+    (_, _, weight), = take(load_batches(shards, shares={"self": 1.0}, augment=False))
     assert weight["donor"].max() == 0
-    (_, _, weight), = take(open_split(shards, shares={"mesh": 1.0}, augment=False))
+    (_, _, weight), = take(load_batches(shards, shares={"mesh": 1.0}, augment=False))
     assert weight["donor"].tolist() == [1, 1, 1, 1, 0]
 
 
@@ -169,7 +169,7 @@ def test_stored_integers_come_in_their_own_ranges(shards):
 
 def test_xla_changes_nothing_but_roundings(shards):
     plain, compiled = (
-        take(open_split(shards, "validation", batch_size=4, genuine_share=0.5, training=False, compiled=compiled))[0]
+        take(load_batches(shards, "validation", batch_size=4, genuine_share=0.5, training=False, compiled=compiled))[0]
         for compiled in (False, True)
     )
     assert np.abs(plain[0] - compiled[0]).mean() < 2e-3
@@ -189,26 +189,27 @@ def test_xla_changes_nothing_but_roundings(shards):
         (dict(split="dev"), r"split must be one of \['test', 'train', 'validation'\] in .*; received 'dev'"),
         (dict(auto_shard_policy="host"), "auto_shard_policy must be one of .*'auto'.* or None; received 'host'"),
         (dict(batch_size=9, parts=2), "divisible into its parts; received batch_size=9, parts=2"),
+        (dict(task="guess"), r"task must be one of \('classify', 'reconstruct'\); received 'guess'"),
         (dict(shares={"mash": 1.0}), f"Family shares must be for .*{synthesis.FAMILIES[0]}"),
     ],
 )
 def test_what_no_batch_can_be_made_of_is_refused(shards, options, words):
     with pytest.raises(ValueError, match=words):
-        open_split(shards, **{**BARE, **options})
+        load_batches(shards, **{**BARE, **options})
 
 
 def test_options_reach_the_dataset(shards):
-    options = open_split(shards, auto_shard_policy="data", deterministic=False, **BARE).options()
+    options = load_batches(shards, auto_shard_policy="data", deterministic=False, **BARE).options()
     assert options.experimental_distribute.auto_shard_policy.name == "DATA"
     assert options.deterministic is False
-    assert open_split(shards, "validation", batch_size=2, genuine_share=0, training=False,
+    assert load_batches(shards, "validation", batch_size=2, genuine_share=0, training=False,
                       deterministic=False, **BARE).options().deterministic is True
 
 
 @pytest.fixture(scope="module")
 def through(shards):
     """The first thirteen batches of one stream."""
-    return take(open_split(shards, seed=4, batch_size=6, genuine_share=0.5, **SIMPLE), 13)
+    return take(load_batches(shards, seed=4, batch_size=6, genuine_share=0.5, **SIMPLE), 13)
 
 
 @pytest.mark.parametrize("cache", [False, "here/cache"])
@@ -216,7 +217,7 @@ def test_how_it_is_computed_does_not_change_what_is_computed(through, shards, tm
     monkeypatch.chdir(tmp_path)
     options = dict(seed=4, batch_size=6, genuine_share=0.5, num_parallel_calls=1, prefetch=1, cache=cache)
     for _ in range(2 if cache else 1):
-        other = open_split(shards, **options, **SIMPLE)
+        other = load_batches(shards, **options, **SIMPLE)
         assert all(same(a, b) for a, b in zip(through[:3], take(other, 3), strict=True))
     # What was unpacked once is used again, and nothing half-written is left.
     assert len(list(tmp_path.glob("here/cache-train-*.tfrecord"))) == len(list(tmp_path.glob("**/*.*"))) == bool(cache)
@@ -224,14 +225,14 @@ def test_how_it_is_computed_does_not_change_what_is_computed(through, shards, tm
 
 @pytest.mark.parametrize("start", [1, 3, 10])
 def test_a_stream_goes_on_at_any_step(through, shards, start):
-    later = take(open_split(shards, seed=4, batch_size=6, genuine_share=0.5, start=start, **SIMPLE), 3)
+    later = take(load_batches(shards, seed=4, batch_size=6, genuine_share=0.5, start=start, **SIMPLE), 3)
     assert all(same(a, b) for a, b in zip(through[start : start + 3], later, strict=True))
 
 
 def test_the_parts_of_hosts_are_the_parts_of_the_whole(shards):
     options = dict(seed=4, batch_size=8, genuine_share=0.5, parts=2, start=1, **SIMPLE)
-    whole = take(open_split(shards, **options), 3)
-    parts = [take(open_split(shards, part=part, **options), 3) for part in (0, 1)]
+    whole = take(load_batches(shards, **options), 3)
+    parts = [take(load_batches(shards, part=part, **options), 3) for part in (0, 1)]
     for batch, *halves in zip(whole, *parts, strict=True):
         joined = [np.concatenate([half[0] for half in halves])]
         joined += [{key: np.concatenate([half[k][key] for half in halves]) for key in batch[k]} for k in (1, 2)]
@@ -239,8 +240,8 @@ def test_the_parts_of_hosts_are_the_parts_of_the_whole(shards):
         assert batch[1]["p_fake"][:, 0].tolist() == 2 * [1, 1, 0, 0]
     assert not same(parts[0][0], parts[1][0])
     options = dict(training=False, batch_size=8, genuine_share=0.5, parts=2, **BARE)
-    whole = take(open_split(shards, **options), 9)
-    parts = [take(open_split(shards, part=part, **options), 9) for part in (0, 1)]
+    whole = take(load_batches(shards, **options), 9)
+    parts = [take(load_batches(shards, part=part, **options), 9) for part in (0, 1)]
     assert len(whole) == len(parts[0]) == len(parts[1]) == 1
     assert np.array_equal(whole[0][0], np.concatenate([part[0][0] for part in parts]))
 
@@ -248,12 +249,12 @@ def test_the_parts_of_hosts_are_the_parts_of_the_whole(shards):
 def test_shards_and_bank_give_the_same_batches(shards, bank):
     for split, training in (("train", True), ("validation", False)):
         options = dict(split=split, seed=2, batch_size=4, genuine_share=0.5, training=training, **BARE)
-        one, two = (take(open_split(data, **options), 2) for data in (shards, bank))
+        one, two = (take(load_batches(data, **options), 2) for data in (shards, bank))
         assert one and all(same(a, b) for a, b in zip(one, two, strict=True))
-    with pytest.raises(ValueError, match=r"split must be one of \['test', 'train', 'validation'\] in .*npz; received 'dev'"):
-        open_split(bank, "dev")
+    with pytest.raises(ValueError, match=r"split must be one of \['test'.* in .*npz; received 'dev'"):
+        load_batches(bank, "dev")
     with pytest.raises(ValueError, match="packed from shards of the right kind; .*npz has no input, target"):
-        open_split(shards, swap_pairs=bank, mix=0.5)
+        load_batches(shards, swap_pairs=bank, mix=0.5)
 
 
 def test_every_round_has_everybody_once_in_another_order():
@@ -294,7 +295,7 @@ def test_only_what_is_asked_for_is_decoded(shards):
     record = next(iter(read_records(shards, "test", keys=("hull", "person"))[0]))
     assert set(record) == {"hull", "person"}
     with pytest.raises(ValueError, match="python -m pipelines.swap_pairs wrote; .* has no input, target, donor"):
-        read_records(shards, "test", keys=loading.PAIR)
+        read_records(shards, "test", keys=PAIR)
 
 
 def test_noise_is_standard_normal():
@@ -304,3 +305,24 @@ def test_noise_is_standard_normal():
     assert np.allclose([(noise < level).mean() for level in levels], [0.0228, 0.1587, 0.5, 0.8413, 0.9772], atol=0.01)
     assert 3 < np.abs(noise).max() < 4.3
     assert abs(np.corrcoef(noise.reshape(-1, 2).T)[0, 1]) < 0.02  # two numbers of one random word
+
+
+def test_the_example_of_load_gives_what_it_says(shards, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shards").symlink_to(shards)
+    (example,) = doctest.DocTestFinder().find(loading.load, globs={})
+    assert len(example.examples) == 5
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_one_configuration_serves_the_loader_without_tf_data(bank):
+    config = BatchConfig(bank, 8, genuine_share=0.5, parts=2, seed=3, task="classify", **BARE)
+    image, truth, weight = stream(config, "train")[2]
+    (expected,) = take(loading.load(config, "train", compiled=False))
+    assert image.shape == expected[0].shape and image.dtype == expected[0].dtype
+    assert np.array_equal(truth["p_fake"], expected[1]["p_fake"])
+    assert np.array_equal(weight["p_fake"], expected[2]["p_fake"])
+    later, half = stream(config, "train", start=2)[0], stream(dataclasses.replace(config, part=1), "train", start=1)[1]
+    assert np.array_equal(later[0], image) and np.array_equal(half[0], image[4:])
+    assert len({tuple(shuffle_round((3, 0), turn, 4)) for turn in range(8)}) > 1
+    assert stream(dataclasses.replace(config, batch_size=4, parts=1), "validation", training=False).num_batches == 1

@@ -4,15 +4,17 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from loaded_batches import load_batches
 
 from keras_uncover.models.autoencoder import load_autoencoder
 from keras_uncover.swaps import morphs, synthesis
+from keras_uncover.swaps.family_names import SHARES
 from pipelines import show
-from pipelines.batches import SHARES, choose_shares, synthesise
-from pipelines.load import load
+from pipelines.batches import synthesise
+from pipelines.config import choose_shares
 from pipelines.records import read_records
 
-PLAIN = dict(compiled=False, augment=False, training=False, plain=True)
+PLAIN = dict(augment=False, training=False, plain=True)
 
 
 def first(dataset):
@@ -36,7 +38,7 @@ def test_resynth_is_among_the_families_where_there_is_an_autoencoder():
 
 def test_the_genuine_photo_beside_a_resynth_fake_is_painted_again_and_stays_genuine(shards):
     options = dict(shares={"resynth": 1.0}, autoencoder="autoencoder", genuine_share=0.5, **PLAIN)
-    image, truth, weight = first(load(shards, "validation", 4, **options))
+    image, truth, weight = first(load_batches(shards, "validation", 4, **options))
     painted = load_autoencoder("autoencoder")(crops_of(shards, "validation")).numpy()
     assert truth["p_fake"][:, 0].tolist() == [1, 1, 0, 0]
     assert np.abs(image[2:] - painted).max() < 1e-5
@@ -51,7 +53,7 @@ def test_the_genuine_photo_beside_a_resynth_fake_is_painted_again_and_stays_genu
 
 
 def test_all_families_in_a_batch_have_static_shapes(shards):
-    dataset = load(shards, "train", 5, autoencoder="autoencoder", morph_share=0.3, compiled=False)
+    dataset = load_batches(shards, "train", 5, autoencoder="autoencoder", morph_share=0.3)
     assert dataset.element_spec[0].shape == (5, 64, 64, 3)
     image, truth, _ = first(dataset)
     assert np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.build.folders import BuildError
 from pipelines.build.pictures import Picture
-from pipelines.build.screening import Look
+from pipelines.build.screening import Screened
 from pipelines.build.splits import split_of
 from pipelines.swap_pairs.names import choose_reading, parse_pattern, read_name
 from pipelines.swap_pairs.sources import SUFFIXES, Swap, list_swaps
@@ -136,7 +136,7 @@ def test_split_folders_that_share_people_are_pulled_apart(tmp_path):
 def test_pictures_with_the_same_pixels_are_kept_in_one_split():
     def row(split, fake, target, donor):
         pictures = [Picture(f"{split}/{name}", None) for name in (fake, target, donor)]
-        looks = [Look(None, name.split(".")[-1], (9, 9)) for name in (fake, target, donor)]
+        looks = [Screened(None, name.split(".")[-1], (9, 9)) for name in (fake, target, donor)]
         return (Swap(*pictures, "t", "d", split), *looks)
 
     # A name's last part stands for its pixels.

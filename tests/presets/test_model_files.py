@@ -270,3 +270,15 @@ def test_no_network_has_a_layer_that_is_code():
     for model in (build_model("classify", TINY), build_model("reconstruct", TINY)):
         names = set(kinds_of(model))
         assert "Lambda" not in names and len(names) > 5
+
+
+def test_the_files_of_a_preset_are_read_and_hashed_once(monkeypatch):
+    read, names = weights._read_checked, []
+
+    def note(folder, name):
+        names.append(name)
+        return read(folder, name)
+
+    monkeypatch.setattr(weights, "_read_checked", note)
+    build_from_folder("classifier")
+    assert names.count(weights.WEIGHTS) == names.count(weights.CONFIG) == 1

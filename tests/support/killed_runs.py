@@ -6,7 +6,7 @@ Libraries are imported once; every run is a fork of this process, whose TensorFl
 stdout: how each ended.
 """
 
-import functools
+import dataclasses
 import os
 import signal
 import sys
@@ -24,7 +24,7 @@ from keras_uncover.models import config  # noqa: E402
 from keras_uncover.training import saving, setup  # noqa: E402
 
 # Swaps of one family without post-processing, not compiled: what is tested is their order and their chance.
-EASY = dict(compiled=False, augment=False, plain=True, shares={"mesh": 1.0})
+EASY = dict(augment=False, plain=True, shares={"mesh": 1.0})
 SETTINGS = "--task classify --preset tiny --steps-per-epoch 3 --epochs 4 --batch-size 4 --genuine 0.5 --deterministic"
 
 
@@ -60,6 +60,13 @@ def kill_in_checkpoint(step):
     saving.hash_file = hash_file
 
 
+def easy_load(load):
+    """``load`` for ``EASY`` swaps."""
+    return lambda config, *arguments, **options: load(
+        dataclasses.replace(config, **EASY), *arguments, compiled=False, **options
+    )
+
+
 def run(arguments, step=None, evaluation=None, checkpoint=None):
     """Train in a fork; returns how it ended: 0, or minus the signal that ended it."""
     sys.stdout.flush()
@@ -69,7 +76,7 @@ def run(arguments, step=None, evaluation=None, checkpoint=None):
     code = 1
     try:
         os.dup2(2, 1)
-        pipelines.load.load = functools.partial(pipelines.load.load, **EASY)
+        pipelines.load.load = easy_load(pipelines.load.load)
         config.model_config = lambda name: SMALLEST_64
         usual = setup.callbacks
         setup.callbacks = lambda *a, **k: [*usual(*a, **k), Killer(step, evaluation)]

@@ -50,7 +50,7 @@ def fit(task, sizes, dtype, batch, strategy, per_call, moved=False):
     options.precision = dtype
     plan = setup.Plan.of(RUN, None, PER_EPOCH, batch_size=batch, per_call=per_call)
     scope, replicas = train_keras.choose_strategy(options)
-    strategies.check_replicas(options, replicas)
+    strategies.check_replicas(train_keras.describe_machine(options), replicas)
     with scope:
         one = for_task(make_batch(sizes, 1), task) if strategy == "one" and dtype == "float32" else None
         model = train_keras.build(options, plan, one)

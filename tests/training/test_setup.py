@@ -10,9 +10,9 @@ from made_up_batches import SMALLEST, build, for_task, make_batch
 from keras_uncover.models.build import TASKS, build_from_folder, build_model
 from keras_uncover.models.config import ModelConfig
 from keras_uncover.presets.weights import WeightsError, save_preset
+from keras_uncover.refusals import OptionError
 from keras_uncover.training import compiling, setup
 from keras_uncover.training.callbacks import BrokenTraining, StopOnNaN
-from keras_uncover.training.run_folder import RunError
 from keras_uncover.training.saving import CheckpointError, save_checkpoint
 
 OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
@@ -145,9 +145,9 @@ def test_weights_of_losses_by_words():
     assert compiling.read_weights([], "reconstruct") == usual
     assert compiling.read_weights(["flow=0", "target=3.5"], "reconstruct") == {**usual, "flow": 0.0, "target": 3.5}
     for word in ("hair=1", "flow", "flow=much"):
-        with pytest.raises(RunError, match=f"an output of p_fake, mask, target.*received '{word}'"):
+        with pytest.raises(OptionError, match=f"an output of p_fake, mask, target.*received '{word}'"):
             compiling.read_weights([word], "reconstruct")
-    with pytest.raises(RunError, match="for tasks of several losses; received .* for classify, which has one"):
+    with pytest.raises(OptionError, match="for tasks of several losses; received .* for classify, which has one"):
         compiling.read_weights(["p_fake=2"], "classify")
 
 
@@ -162,5 +162,5 @@ def test_frozen_layers_stay_and_the_others_move():
     assert not moved & {"shape_found", "shape_donor_linear", "shape_donor_more", "encoder/stem_conv"}
     assert {"flow_offsets", "texture_code", "encoder/level_1_down", "donor_residual_conv"} <= moved
     assert not {name for name in moved if name.startswith("face_mesh/")}
-    with pytest.raises(RunError, match="names of layers with weights; received 'hair', which none is called"):
+    with pytest.raises(OptionError, match="names of layers with weights; received 'hair', which none is called"):
         setup.freeze_layers(model, ["hair"])

@@ -1,27 +1,19 @@
 """Ways of training that do not go together are refused early, with the way out."""
 
-from types import SimpleNamespace
-
 import keras
 import pytest
 
-from keras_uncover.training.strategy import StrategyError, check_options, check_parts, check_replicas
+from keras_uncover.training.strategy import Machine, StrategyError, check_machine, check_replicas, count_parts
 
-USUAL = dict(strategy="auto", precision="float32", xla="auto", hosts=None, host=None, batch_size=16, parts=None,
-             deterministic=False, steps_per_execution=1, identity=None, perceptual=None)
 HOSTS = dict(hosts="a:1,b:1", host=0)
-
-
-def options(**changed):
-    return SimpleNamespace(**{**USUAL, **changed})
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_usual_ways_are_accepted(backend):
     for changed in ({}, dict(strategy="one", xla="on"), dict(strategy="tpu", precision="mixed_bfloat16")):
-        check_options(options(**changed), backend, {})
-    check_options(options(strategy="mirrored", steps_per_execution=8), "tensorflow", {})
-    check_options(options(**HOSTS), "jax", {"TF_CONFIG": "{}"})
+        check_machine(Machine(**changed), backend, {})
+    check_machine(Machine(strategy="mirrored"), "tensorflow", {})
+    check_machine(Machine(**HOSTS), "jax", {"TF_CONFIG": "{}"})
 
 
 @pytest.mark.parametrize(
@@ -41,30 +33,29 @@ def test_usual_ways_are_accepted(backend):
 )
 def test_bad_pairs_are_refused(backend, changed, words):
     with pytest.raises(StrategyError, match=words):
-        check_options(options(**changed), backend, {})
+        check_machine(Machine(**changed), backend, {})
 
 
 def test_a_cluster_in_the_environment_is_refused_for_tensorflow():
     with pytest.raises(StrategyError, match="received TF_CONFIG in the environment.*or unset TF_CONFIG"):
-        check_options(options(), "tensorflow", {"TF_CONFIG": "{}"})
+        check_machine(Machine(), "tensorflow", {"TF_CONFIG": "{}"})
 
 
 def test_replicas_must_divide_the_batch():
-    check_replicas(options(), 4)
+    check_replicas(Machine(), 4)
     with pytest.raises(StrategyError, match="received --batch-size 16 on 3 replicas. Use a multiple of 3"):
-        check_replicas(options(), 3)
+        check_replicas(Machine(), 3)
     if keras.backend.backend() == "tensorflow":
         with pytest.raises(StrategyError, match="received --xla on and 2 replicas"):
-            check_replicas(options(xla="on"), 2)
-        check_replicas(options(batch_size=6), 2)
-        check_replicas(options(batch_size=6, identity="net"), 1)
+            check_replicas(Machine(xla="on"), 2)
+        check_replicas(Machine(batch_size=6), 2)
+        check_replicas(Machine(batch_size=6, face_losses=True), 1)
         with pytest.raises(StrategyError, match="one example of 2.*--batch-size 6 on 2 replicas. Use a multiple of 4"):
-            check_replicas(options(batch_size=6, identity="net"), 2)
+            check_replicas(Machine(batch_size=6, face_losses=True), 2)
 
 
 def test_hosts_share_the_parts_of_a_batch():
-    for given, parts in ((options(), 1), (options(**HOSTS), 2), (options(parts=4), 4), (options(parts=2, **HOSTS), 2)):
-        check_parts(given)
-        assert given.parts == parts
+    for given, parts in ((Machine(), 1), (Machine(**HOSTS), 2), (Machine(parts=4), 4), (Machine(parts=2, **HOSTS), 2)):
+        assert count_parts(given) == parts
     with pytest.raises(StrategyError, match="--parts 3 and 2 hosts. Use --parts 2"):
-        check_parts(options(parts=3, **HOSTS))
+        count_parts(Machine(parts=3, **HOSTS))
