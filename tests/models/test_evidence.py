@@ -110,7 +110,7 @@ def test_its_answers_are_of_the_wider_crop(loaded, monkeypatch):
     face = Face((60, 40, 220, 200), 0.9, np.concatenate([points, np.zeros((478, 1), "float32")], -1), 1.0)
     (answer,) = uncoverer.answer_faces(photo, [face])
     assert np.allclose(answer.place, [[200, 0, 40], [0, 200, 20]], atol=0.01)
-    wide, unit = align_faces(photo, [face], SIZE, 1.25)
+    wide, unit, _ = align_faces(photo, [face], SIZE, 1.25)
     assert np.array_equal(seen[0], wide) and np.array_equal(answer.crop, wide[0])
     assert not np.array_equal(wide, align_faces(photo, [face], SIZE)[0])
     assert np.allclose(unit[0, :, :2], (points - [40, 20]) / 200, atol=1e-4)
