@@ -1,6 +1,6 @@
 """Turn weights of scripts/train_on_one_gpu.py into the preset that ships: calibrated and measured on photographs.
 
-    python -m scripts.ship_detector OUT/weights_0.40.npz detector packs --rate 0.05
+    python -m scripts.ship_detector OUT/weights_0.40.npz detector packs
 
 Genuine are the photographs of the packs' validation and test people, as they are and after what happens to photos; fake
 are swaps among them that imitate real tools (``keras_uncover.swaps.tools``). The threshold keeps the wanted rate of
@@ -23,7 +23,8 @@ def parse_arguments(arguments=None):
     parser.add_argument("weights", help="file of scripts/train_on_one_gpu.py")
     parser.add_argument("name", help="of the preset, a folder of keras_uncover/presets")
     parser.add_argument("packs", help="folder with validation.npz and test.npz of scripts/pack_faces.py")
-    parser.add_argument("--rate", type=float, default=0.05, help="wanted rate of false alarms (%(default)s)")
+    parser.add_argument("--rate", type=float, default=0.01, help="wanted rate of false alarms (%(default)s)")
+    parser.add_argument("--misses", type=float, default=0.05, help="wanted rate of fakes called genuine (%(default)s)")
     parser.add_argument("--times", type=int, default=4, help="fakes, and aged photos, of a person (%(default)s)")
     parser.add_argument("--log", help="log.json of the training, for the configuration")
     return parser.parse_args(arguments)
@@ -135,7 +136,8 @@ def main(arguments=None):
     for seed, split in enumerate(("validation", "test")):
         rows[split] = score_pack(model, Path(options.packs) / f"{split}.npz", options.times, seed, progress)
         progress.say(f"{split}: AUC by family {tell_families(rows[split])}")
-    entries = write_calibration(str(folder), options.rate, rows, shards="photographs", families=list(FAMILIES))
+    said = {"shards": "photographs", "families": list(FAMILIES)}
+    entries = write_calibration(str(folder), options.rate, rows, options.misses, **said)
     print(describe_calibration(entries))
 
 

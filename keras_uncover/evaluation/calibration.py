@@ -90,7 +90,7 @@ def fit_scale(genuine, fake, n_people, with_bias=True):
     return float(1.0 / at[0]), float(at[1])
 
 
-def choose_threshold(genuine, fake, rate):
+def choose_threshold(genuine, fake, rate, misses=None):
     """The threshold that keeps false alarms within a rate, and the band in which nothing is claimed.
 
     The threshold is the lowest for which at most ``rate`` of the genuine scores reach it. The band goes up to it from
@@ -101,6 +101,7 @@ def choose_threshold(genuine, fake, rate):
     Args:
         genuine, fake: calibrated scores, ``(n,)`` and ``(m,)``.
         rate: in (0, 1).
+        misses: the same rate for fakes called genuine, where it is another: a wide band claims little.
 
     Returns: threshold, and ``[low, threshold]`` or None.
 
@@ -109,12 +110,14 @@ def choose_threshold(genuine, fake, rate):
     """
     if not 0.0 < rate < 1.0:
         raise OptionError(f"The rate of false alarms must be between 0 and 1, such as 0.05; received {rate}.")
+    if misses is not None and not 0.0 < misses < 1.0:
+        raise OptionError(f"The rate of missed fakes must be between 0 and 1, such as 0.05; received {misses}.")
     genuine, fake = np.sort(np.asarray(genuine, float)), np.sort(np.asarray(fake, float))
     scores = np.unique(np.concatenate([[0.0], genuine, fake, [1.0]]))
     # The highest genuine score that must stay below the threshold, and the lowest fake one that must not be below the
     # band.
     last = genuine[::-1][int(np.floor(rate * len(genuine) + 1e-9))]
-    first = fake[int(np.floor(rate * len(fake) + 1e-9))]
+    first = fake[int(np.floor((rate if misses is None else misses) * len(fake) + 1e-9))]
     if last >= 1.0:
         raise DataError(f"No threshold keeps false alarms within {rate}: more genuine photos than that score 1.")
     threshold = float((last + scores[np.searchsorted(scores, last, "right")]) / 2)
@@ -156,12 +159,13 @@ def measure_rates(genuine, fakes, threshold, band):
     }
 
 
-def calibrate(genuine, fakes, rate, **provenance):
+def calibrate(genuine, fakes, rate, misses=None, **provenance):
     """Fit scale, threshold and band, and measure what they come to on the same rows.
 
     Args:
         genuine, fakes: rows, ``p_fake`` as the network gives it.
         rate: wanted rate of false alarms, in (0, 1).
+        misses: as for ``choose_threshold``.
         provenance: what else a reader must know, such as ``split`` and ``weights_sha256``; plain data.
 
     Returns: dict of the entries ``threshold``, ``band`` and ``calibration`` of a preset's configuration.
@@ -170,7 +174,7 @@ def calibrate(genuine, fakes, rate, **provenance):
     temperature, bias = fit_scale(genuine["p_fake"], fakes["p_fake"], people)
     scaled = [{**rows, "p_fake": scale(rows["p_fake"], temperature, bias)} for rows in (genuine, fakes)]
     before, after = ([rows["p_fake"] for rows in pair] for pair in ((genuine, fakes), scaled))
-    threshold, band = choose_threshold(*after, rate)
+    threshold, band = choose_threshold(*after, rate, misses)
     calibration = {
         "temperature": temperature,
         "bias": bias,
@@ -184,7 +188,7 @@ def calibrate(genuine, fakes, rate, **provenance):
     return {"threshold": threshold, "band": band, "calibration": calibration}
 
 
-def write_calibration(preset, rate, rows, **said):
+def write_calibration(preset, rate, rows, misses=None, **said):
     """Fit a calibration on the first split's people, measure its error rates on the last one's, and write both.
 
     Args:
@@ -192,6 +196,7 @@ def write_calibration(preset, rate, rows, **said):
         rate: wanted rate of false alarms, in (0, 1).
         rows: dict from split to ``p_fake`` as the network itself gives it, ``person`` and ``donor_person``, ``(n,)``
             each, the last empty for genuine photos. With one split alone nothing is measured on others.
+        misses: wanted rate of fakes called genuine; None for ``rate``.
         said: what else the configuration shall tell of these examples; ``shards`` must be among it.
 
     Returns: dict of the entries written: ``threshold``, ``band``, ``calibration`` and, where there is another split,
@@ -204,7 +209,7 @@ def write_calibration(preset, rate, rows, **said):
     folder = preset_folder(preset)
     said = {**said, "weights_sha256": read_manifest(folder)[WEIGHTS]}
     (split, fit_rows), *others = rows.items()
-    entries = calibrate(*part_kinds(fit_rows), rate, split=split, **said)
+    entries = calibrate(*part_kinds(fit_rows), rate, misses, split=split, **said)
     if others:
         split, test_rows = others[-1]
         found = entries["calibration"]

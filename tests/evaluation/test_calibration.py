@@ -14,6 +14,7 @@ from keras_uncover.evaluation.calibration import (
     measure_rates,
     scale,
 )
+from keras_uncover.refusals import OptionError
 
 MANY = 10**9  # people, so many that Platt's targets are 0 and 1
 
@@ -173,3 +174,14 @@ def test_a_calibration_mends_scores_and_says_where_it_is_from():
     assert numbers["false_alarm"]["value"] <= 0.05 and numbers["miss"]["value"] <= 0.05
     assert (numbers["rate"], numbers["split"], numbers["seed"], numbers["n_people"]) == (0.05, "validation", 1, 4000)
     assert found["band"][1] == found["threshold"] and numbers["uncertain_fake"]["value"] > 0
+
+
+def test_the_band_may_have_a_rate_of_its_own():
+    """Ten scores each: one false alarm in ten is allowed; with two missed fakes in ten the band begins higher."""
+    genuine, fake = np.arange(10) / 20 + 0.3, np.arange(10) / 20 + 0.31
+    threshold, band = choose_threshold(genuine, fake, 0.1)
+    assert threshold == pytest.approx((0.70 + 0.71) / 2) and band == pytest.approx([(0.36 + 0.35) / 2, threshold])
+    same, narrower = choose_threshold(genuine, fake, 0.1, misses=0.2)
+    assert same == threshold and narrower == pytest.approx([(0.41 + 0.40) / 2, threshold])
+    with pytest.raises(OptionError, match="rate of missed fakes must be between 0 and 1"):
+        choose_threshold(genuine, fake, 0.1, misses=1.0)
