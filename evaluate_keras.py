@@ -48,7 +48,8 @@ def parse_arguments(arguments=None):
     options = parser.parse_args(arguments)
     material_options.check_options(parser, options)
     folder = Path(options.figures or "")
-    figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds] if options.figures else []
+    names = [f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
+    figures = [folder / name for name in names] if options.figures else []
     check_or_exit(parser, [*figures, *material_options.material_outputs(options)], options.overwrite)
     check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options
@@ -74,7 +75,14 @@ from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
 from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
-from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+from pipelines.fixed_swaps import (  # noqa: E402
+    POSTS,
+    count_pairs,
+    fixed_swaps,
+    genuine_photos,
+    mixed_swaps,
+    read_people,
+)
 from pipelines.records import open_builder  # noqa: E402
 from pipelines.schema import PORTRAIT  # noqa: E402
 

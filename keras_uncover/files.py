@@ -19,6 +19,11 @@ def hash_file(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_bytes(data):
+    """SHA-256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def open_at_once(path, flags):
     """Open a file without waiting: of a pipe that nobody writes to, any other call would never come back."""
     return os.open(path, flags | os.O_NONBLOCK)
@@ -106,15 +111,24 @@ def lock(path):
         BlockingIOError: another process holds it.
     """
     with open(path, "a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(file)
         yield
+
+
+def lock_file(file):
+    """Lock an open file until it is closed.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_parts(folder):
     """Remove the half-written files of a process that was killed; those of a process that still runs stay."""
     for part in Path(folder).glob(f".{'[0-9a-f]' * 32}{PART}"):
         with contextlib.suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(file)
             part.unlink()
 
 

@@ -71,7 +71,9 @@ class Builder:
 class Trainer:
     """``train_keras.py``: every start goes on by ``--resume`` and ends with the same weights to the bit."""
 
-    SETTINGS = "--task classify --preset tiny --steps-per-epoch 3 --epochs 4 --batch-size 4 --genuine 0.5 --deterministic"
+    SETTINGS = (
+        "--task classify --preset tiny --steps-per-epoch 3 --epochs 4 --batch-size 4 --genuine 0.5 --deterministic"
+    )
 
     def __init__(self, folder):
         import pipelines.load
@@ -214,7 +216,8 @@ class Predict:
         if half:
             raise Broken(f"pictures that are not those of a whole run: {half}")
         text = self.csv.read_text("utf-8") if self.csv.is_file() else ""
-        if text and not (text.endswith("\n") and all(len(row) == len(CSV_HEADER) for row in csv.reader(text.splitlines()))):
+        whole = all(len(row) == len(CSV_HEADER) for row in csv.reader(text.splitlines()))
+        if text and not (text.endswith("\n") and whole):
             raise Broken(f"half a row: {text[-80:]!r}")
 
     def finish(self):
@@ -230,12 +233,11 @@ def make_tiny(folder):
     """A preset of the smallest size with new weights, the same at every start."""
     import keras
 
-    from keras_uncover.models.build import build_model
+    from keras_uncover.models.build import build_model, save_network
     from keras_uncover.models.config import TINY
-    from keras_uncover.presets.weights import save_preset
     from keras_uncover.training.setup import run_config
 
     keras.utils.set_random_seed(0)
     config = {**run_config("reconstruct", TINY, "tiny", {}), "threshold": None}
-    save_preset(build_model("reconstruct", TINY), folder, config)
+    save_network(build_model("reconstruct", TINY), folder, config)
     return 0

@@ -63,9 +63,9 @@ def interval(values):
 
 
 def open_interval(rate, tries):
-    """A rate whose interval, where it is 0 or 1, ends where independent tries would come out so once in forty times.
+    """A rate of 0 or 1 gets the Clopper-Pearson interval of independent tries; any other rate stays as it is.
 
-    There drawing tells nothing: every draw gives the same rate.
+    The bootstrap has no interval there: every draw gives the same rate.
 
     Args:
         rate: as ``mean_with_interval`` returns it.

@@ -1,4 +1,4 @@
-"""Figures of how an evaluation's verdicts separate and what they promise: ROC, DET, reliability and confusion.
+"""Figures of an evaluation's verdicts: ROC, DET, reliability and confusion.
 
 Ours is a solid line, what it is compared with is dashed, intervals are shades: they read in grey and with any colour
 vision.

@@ -4,9 +4,7 @@ A record holds numbers about a picture and its hash: no pixels, no descriptor of
 """
 
 import contextlib
-import fcntl
 import functools
-import hashlib
 import json
 
 import cv2
@@ -15,7 +13,7 @@ import numpy as np
 import keras_uncover
 from keras_uncover.evaluation.material import MaterialError
 from keras_uncover.faces.identity import distance
-from keras_uncover.files import hash_file
+from keras_uncover.files import hash_bytes, hash_file, lock_file
 from keras_uncover.images.decode import ImageError
 from keras_uncover.inference.likeness import Matcher
 from keras_uncover.inference.likeness_text import ROLES
@@ -66,7 +64,7 @@ class Answers:
     def __init__(self, path):
         self._file = open(path, "a+", encoding="utf-8")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self._file)
         except OSError as error:
             self._file.close()
             raise MaterialError(f'One run at a time writes to "{path}"; another does. Give another --out.') from error
@@ -119,7 +117,7 @@ class Examiner:
     def settings(self):
         """Hash of what an answer depends on beside the picture and the weights."""
         parts = (keras_uncover.__version__, self.uncoverer.config, self.uncoverer.threshold, self.matcher is not None)
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+        return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode())
 
     def examine(self, picture, truths):
         """What is said of a picture, and of the faces recovered from it.
@@ -137,7 +135,7 @@ class Examiner:
         except ImageError as error:
             return {"reason": str(error).replace(str(picture.path), picture.name)}
         pixels = np.ascontiguousarray(result.photo)
-        record = {"pixels_sha256": hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()}
+        record = {"pixels_sha256": hash_bytes(f"{pixels.shape}".encode() + pixels.tobytes())}
         if result.verdict == "no_face":
             return {**record, "reason": NO_FACE}
         answer = result.main

@@ -1,4 +1,5 @@
-"""What a run calls while it trains: its speed, event files for TensorBoard, a grid of examples, a stop at no number.
+"""What a run calls while it trains: its speed, event files for TensorBoard, a grid of examples, a stop at a loss that
+is not finite.
 
 Event files are written by the package ``tensorboard`` alone: Keras's own callback needs TensorFlow.
 """
@@ -143,8 +144,8 @@ def save_batch(folder, step, batch, loss):
 class StopOnNaN(keras.callbacks.Callback):
     """End training at a loss that is not finite, and before weights that are not finite are saved.
 
-    The weights and checkpoints of the run stay those of the last good epoch. The batch that did it is written, and the
-    one before, whose gradient may have done it; both are made again, being functions of the step.
+    The weights and checkpoints of the run stay those of the last good epoch. The batch with this loss is written, and
+    the one before it, whose gradient may be the cause. Both are made again: a batch is a function of its step.
 
     Args:
         folder: the run's folder; None writes nothing.

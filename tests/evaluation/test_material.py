@@ -142,7 +142,8 @@ def answer_all(told, out, photos=None, swaps=None):
     """What ``measure_material`` does before it counts; returns the records."""
     with material_answers.Answers(out / "answers.jsonl") as answers:
         material = read_material(photos, swaps)
-        return [record for _, record in material_answers.examine_all(material_answers.Examiner(told), material, answers)]
+        examiner = material_answers.Examiner(told)
+        return [record for _, record in material_answers.examine_all(examiner, material, answers)]
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(folders, told, tmp_path):

@@ -1,4 +1,4 @@
-"""The SavedModel among files from anybody: no batch fails, nothing hangs, and callers do not meet in each other's way."""
+"""The SavedModel among files from anybody: no batch fails, nothing hangs, and callers do not disturb each other."""
 
 import json
 import subprocess
