@@ -78,7 +78,7 @@ def read_reply(reply, row, file, data):
 
 
 def read_row(reply, row):
-    """What a reply says of a photo: an ``ImageError`` or None, its faces, and how many are found and how many unsure."""
+    """What a reply says of a photo: an ``ImageError`` or None, its faces, and how many are found and unsure."""
     said = {name: plain(reply[name][row]) for name in PHOTO_FIELDS}
     if said["error_code"]:
         found = REFUSAL.fullmatch(said["error"])

@@ -5,12 +5,14 @@ import json
 import re
 from html.parser import HTMLParser
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from made_up_answers import make_answer
 from PIL import Image
 
+from keras_uncover.demo import answers as answering
 from keras_uncover.demo.page import show_face
 from keras_uncover.demo.report import write_report
 from keras_uncover.images.provenance import read_mark
@@ -124,3 +126,15 @@ def test_the_report_holds_everything_and_asks_for_nothing(verdict):
     assert all(limit in page.words for limit in LIMITS)
     records = json.loads(page.words[page.words.index("[") :])
     assert [record["verdict"] for record in records] == [answer.verdict for answer in answers]
+
+
+def test_a_face_is_drawn_once_for_the_page_and_the_report(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(answering, "show_face", lambda _, face, *__: drawn.append(face) or f"<p>{len(drawn)}</p>")
+    answers = answering.Answers(load=None, uploads=None)
+    answers.loading.set_result(SimpleNamespace(config={}, band=None, weights_sha256="cd" * 32))
+    result = Result("a.jpg", "ab" * 32, [make_answer(), make_answer("genuine", face_index=1)], photo())
+    sections = answers.show(result)
+    assert sections == ["<p>1</p>", "<p>2</p>"] and drawn == result.faces
+    assert all(section in answers.report(result, sections) for section in sections) and len(drawn) == 2
+    assert "<p>4</p>" in answers.report(result)  # A program asks for the report alone.
