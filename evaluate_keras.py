@@ -48,8 +48,8 @@ def parse_arguments(arguments=None):
     options = parser.parse_args(arguments)
     material_options.check_options(parser, options)
     folder = Path(options.figures or "")
-    names = [f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
-    figures = [folder / name for name in names] if options.figures else []
+    figures = [folder / f"{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
+    figures = figures if options.figures else []
     check_or_exit(parser, [*figures, *material_options.material_outputs(options)], options.overwrite)
     check_or_exit(parser, [options.json] if options.json else [], options.overwrite, replaced=False)
     return options

@@ -46,16 +46,16 @@ def open_saved_model(served):
 
 def open_server(served, door):
     """The stand-in server, warm-up included, and a client in this process."""
-    from export.servers import GrpcDoor, RestDoor
+    from export.servers import GrpcServer, RestServer
     from export.signatures import NONE
 
     server = subprocess.Popen([sys.executable, str(ROOT / "tests" / "support" / "model_server.py"), str(served)],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     said = json.loads(server.stdout.readline())
     if door == "grpc":
-        client = GrpcDoor(f"127.0.0.1:{said['grpc']}", "keras_uncover", 600, 2**28)
+        client = GrpcServer(f"127.0.0.1:{said['grpc']}", "keras_uncover", 600, 2**28)
     else:
-        client = RestDoor(f"http://127.0.0.1:{said['rest']}", "keras_uncover", 600)
+        client = RestServer(f"http://127.0.0.1:{said['rest']}", "keras_uncover", 600)
     fields = tuple(NONE)
     return lambda photos: client.predict("serving_default", photos, fields), server
 
@@ -108,8 +108,7 @@ def measure_parts(served, door):
     """Milliseconds of each step of the graph for one photo, a fake one, where every step is taken."""
     import tensorflow as tf
 
-    from export import signatures
-    from export.graph import answers as answer
+    from export import fields, signatures
     from export.graph import decode, faces, pictures
     from keras_uncover.faces.alignment import align_points
     from keras_uncover.faces.detection import region_of_detection
@@ -132,12 +131,12 @@ def measure_parts(served, door):
         return uncoverer.reswap({**batch, "donor_points": donor_points / uncoverer.size}, training=False)
 
     def draw(crops):
-        return [pictures.encode_pictures(crops, kind, "x") for kind in answer.PICTURES]
+        return [pictures.encode_pictures(crops, kind, "x") for kind in fields.PICTURES]
 
     data = tf.constant(EXAMPLES[0].read_bytes())
     photo = decode.decode_photo(data)[0]
-    _, points = faces.find_faces(photo, finder.detector, finder.mesh)
-    crops, unit = align_points(photo, points[:1], uncoverer.size)
+    _, points, _ = faces.find_faces(photo, finder.detector, finder.mesh)
+    crops, unit, _ = align_points(photo, points[:1], uncoverer.size)
     steps = {
         "decode": (decode.decode_photo, (data,)),
         "find: letterboxes, detector, suppression": (detect, (photo,)),

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from export.graph.answers import PICTURES
+from export.fields import PICTURES
 from export.serving.versions import ExportError
 from keras_uncover.images.decode import decode_image
 

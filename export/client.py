@@ -19,14 +19,15 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE, check_description, check_reply, read_reply
-from export.servers import GrpcDoor, RestDoor, ServerError
+from export.fields import FACES, FIELDS, PICTURE_FIELDS
+from export.replies import check_description, check_reply, read_reply
+from export.servers import GrpcServer, RestServer, ServerError
 from keras_uncover.cli.console import Console
-from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
+from keras_uncover.cli.inputs import InputError, collect_photos, hash_input
 from keras_uncover.escapes import Parser
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference import outputs
-from keras_uncover.inference.answers import error_record, to_records
+from keras_uncover.inference.records import RecordWriter, error_record, to_records
 from keras_uncover.overwriting import OverwriteError
 from keras_uncover.process import ended_by_term, hushed_start, open_closed_streams
 from keras_uncover.refusals import end_in_words
@@ -41,9 +42,9 @@ def build_parser():
         prog="python -m export.client", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="file, folder or glob")
-    door = parser.add_mutually_exclusive_group(required=True)
-    door.add_argument("--url", help="REST, for instance http://localhost:8501")
-    door.add_argument("--grpc", metavar="HOST:PORT", help="gRPC, for instance localhost:8500")
+    address = parser.add_mutually_exclusive_group(required=True)
+    address.add_argument("--url", help="REST, for instance http://localhost:8501")
+    address.add_argument("--grpc", metavar="HOST:PORT", help="gRPC, for instance localhost:8500")
     parser.add_argument(
         "--proxy", type=proxy_url, metavar="URL", help="send all through this HTTP proxy (default: none, ever)"
     )
@@ -108,18 +109,18 @@ def main(arguments=None):
 def ask_and_answer(photos, options):
     """Reach the server and answer all photos; returns the exit code."""
     with hushed_start():  # gRPC's protos import TensorFlow
-        door = open_door(options)
-        check_description(door.describe())
+        server = connect(options)
+        check_description(server.describe())
     with ended_by_term():
-        return answer_photos(door, photos, options)
+        return answer_photos(server, photos, options)
 
 
-def open_door(options):
-    """The door that the command line names. Raises ``ServerError`` where a package for it is missing."""
+def connect(options):
+    """The server that the command line names. Raises ``ServerError`` where a package for it is missing."""
     try:
         if options.url is not None:
-            return RestDoor(options.url, options.model, options.timeout, options.proxy)
-        return GrpcDoor(
+            return RestServer(options.url, options.model, options.timeout, options.proxy)
+        return GrpcServer(
             options.grpc, options.model, options.timeout, options.max_message * MEBIBYTE, options.proxy
         )
     except ImportError as error:
@@ -127,21 +128,21 @@ def open_door(options):
                           "Install them: pip install 'keras-uncover[serve]'.") from error
 
 
-def answer_photos(door, photos, options):
+def answer_photos(server, photos, options):
     """Ask for every photo and write what was wanted; returns the exit code."""
     console = Console(len(photos), talks=not options.json)
     stems = {} if options.out is None else outputs.name_outputs(photos, options.out)
-    writer = outputs.RecordWriter(options.json, None)
+    writer = RecordWriter(options.json, None)
     fields = FIELDS if options.out is None else FIELDS + PICTURE_FIELDS
     refused = number = 0
     for batch in make_batches(photos, options.batch, options.max_message * MEBIBYTE // 2):
-        for photo, data, result in ask_batch(door, batch, fields):
+        for photo, data, result in ask_batch(server, batch, fields):
             number += 1
             console.count(number)
             if isinstance(result, ImageError):
                 refused += 1
                 console.refuse(photo, result)
-                writer.write(error_record(photo, hash_file(photo), result))
+                writer.write(error_record(photo, result.sha256 or hash_input(photo), result))
                 continue
             paths = None
             if options.out is not None:
@@ -177,11 +178,11 @@ def make_batches(photos, most, most_bytes):
         yield batch
 
 
-def ask_batch(door, batch, fields):
+def ask_batch(server, batch, fields):
     """Yield ``(photo, bytes, Result or ImageError)`` of a batch, in its order."""
     sent = [(photo, data) for photo, data in batch if not isinstance(data, ImageError)]
     started = time.perf_counter()
-    reply = door.predict(SIGNATURE, [data for _, data in sent], fields) if sent else {}
+    reply = server.predict(FACES, [data for _, data in sent], fields) if sent else {}
     seconds = (time.perf_counter() - started) / max(1, len(sent))
     if sent:
         check_reply(reply, fields, len(sent))

@@ -5,9 +5,10 @@
 
 Three files: ``face_detector.tflite`` (a letterbox of 128 px to boxes), ``face_mesh.tflite`` (a face of 256 px to 478
 points) and ``verdict.tflite`` (an aligned crop to ``p_fake``, calibrated where the preset is; no decoder of the
-network is in it). What lies between them, decoding, suppression and alignment, has operations and free sizes that LiteRT has not:
-a program on the device does it, as ``keras_uncover.faces.finder`` and ``ops.mesh`` describe. exit codes: 0 written,
-1 not alike, 4 weights missing or altered.
+network is in it). What lies between them (decoding, suppression and alignment) needs operations and free sizes that
+LiteRT lacks: a program on the device does it, as ``keras_uncover.faces.finder`` and ``ops.mesh`` describe.
+
+exit codes: 0 written, 1 not alike, 4 weights missing or altered.
 """
 
 import argparse

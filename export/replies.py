@@ -6,18 +6,11 @@ import re
 
 import numpy as np
 
+from export.fields import FACE_FIELDS, FACES, FIELDS, PHOTO_FIELDS, PICTURE_FIELDS, PICTURES
 from export.servers import ServerError
 from keras_uncover.images.decode import ImageError, decode_image
 from keras_uncover.inference.answers import FaceAnswer, Result
 
-SIGNATURE = "faces"
-PICTURES = ("crop", "mask", "target", "donor", "reswap")
-PICTURE_FIELDS = tuple(f"{name}_png_bytes" for name in PICTURES)
-FACE_FIELDS = (
-    "found", "verdict", "p_fake", "bbox", "mask_area", "reswap_ssim", "reswap_residual", "warnings",
-)
-PHOTO_FIELDS = ("count", "faces_found", "faces_unsure", "threshold", "model", "error_rates", "error", "error_code")
-FIELDS = FACE_FIELDS + PHOTO_FIELDS
 # A rule holds no "; received " and a hint no full stop before its last.
 REFUSAL = re.compile(r"(?P<rule>.*?); received (?P<received>.*)\. (?P<hint>[^.]*\.)", re.DOTALL)
 
@@ -26,13 +19,13 @@ def check_description(description):
     """Refuse a model that lacks what is asked of it. Raises ``ServerError``."""
     served = description.signatures
     hint = "Export the preset with the export.saved_model of this version, and serve that."
-    if SIGNATURE not in served:
+    if FACES not in served:
         names = ", ".join(sorted(served))
-        raise ServerError(f"The model must have the signature {SIGNATURE!r}",
+        raise ServerError(f"The model must have the signature {FACES!r}",
                           f"version {description.version} with {names}", hint)
-    missing = sorted({*FIELDS, *PICTURE_FIELDS} - served[SIGNATURE])
+    missing = sorted({*FIELDS, *PICTURE_FIELDS} - served[FACES])
     if missing:
-        raise ServerError(f"The signature {SIGNATURE!r} must answer all that is asked",
+        raise ServerError(f"The signature {FACES!r} must answer all that is asked",
                           f"version {description.version} without {', '.join(missing)}", hint)
 
 
@@ -57,7 +50,7 @@ def read_reply(reply, row, file, data):
     """The answer for one photo of a reply.
 
     Args:
-        reply: field to nested lists, as a door gives them.
+        reply: field to nested lists, as a server's ``predict`` gives them.
         row: the photo's place in it.
         file: the photo's path, for the record. data: its bytes.
 
@@ -67,18 +60,20 @@ def read_reply(reply, row, file, data):
         ImageError: the server refused the photo.
         ServerError: an output has not the form that it should have.
     """
+    digest = hashlib.sha256(data).hexdigest()
     try:
         error, faces, found, unsure = read_row(reply, row)
-        result = None if error else Result(file, hashlib.sha256(data).hexdigest(), faces, None, found, unsure)
+        result = None if error else Result(file, digest, faces, None, found, unsure)
     except (ImageError, LookupError, TypeError, ValueError) as broken:
         raise unfit(f"values that cannot be read: {broken!r:.200}") from broken
     if error is not None:
+        error.sha256 = digest
         raise error
     return result
 
 
 def read_row(reply, row):
-    """What a reply says of a photo: an ``ImageError`` or None, its faces, and how many are found and unsure."""
+    """What a reply says of a photo: an ``ImageError`` or None, its faces, how many are found and how many unsure."""
     said = {name: plain(reply[name][row]) for name in PHOTO_FIELDS}
     if said["error_code"]:
         found = REFUSAL.fullmatch(said["error"])
@@ -92,8 +87,9 @@ def read_face(reply, row, index, said):
     """The ``FaceAnswer`` at a place of a photo."""
     face = {name: plain(reply[name][row][index]) for name in FACE_FIELDS}
     warnings = face["warnings"].split("\n") if face["warnings"] else []
+    said_of_all = {"threshold": said["threshold"], "model": said["model"], "warnings": warnings}
     if not face["found"]:
-        return FaceAnswer(None, None, face["verdict"], None, said["threshold"], None, None, said["model"], warnings)
+        return FaceAnswer(verdict=face["verdict"], **said_of_all)
     pictures = {
         name: read_picture(plain(reply[field][row][index], text=False))
         for name, field in zip(PICTURES, PICTURE_FIELDS) if field in reply
@@ -101,10 +97,17 @@ def read_face(reply, row, index, said):
     mask = pictures.pop("mask", None)
     reswap = {"ssim": single(face["reswap_ssim"]), "residual": single(face["reswap_residual"])}
     return FaceAnswer(
-        index, tuple(map(single, face["bbox"])), face["verdict"], single(face["p_fake"]), said["threshold"],
-        single(face["mask_area"]) if face["mask_area"] >= 0 else None, reswap if reswap["residual"] >= 0 else None,
-        said["model"], warnings, error_rates=json.loads(said["error_rates"]) if said["error_rates"] else None,
-        mask=None if mask is None else mask[..., 0], reswap_image=pictures.pop("reswap", None), **pictures,
+        face_index=index,
+        bbox=tuple(map(single, face["bbox"])),
+        verdict=face["verdict"],
+        p_fake=single(face["p_fake"]),
+        mask_area=single(face["mask_area"]) if face["mask_area"] >= 0 else None,
+        reswap=reswap if reswap["residual"] >= 0 else None,
+        error_rates=json.loads(said["error_rates"]) if said["error_rates"] else None,
+        mask=None if mask is None else mask[..., 0],
+        reswap_image=pictures.pop("reswap", None),
+        **said_of_all,
+        **pictures,
     )
 
 

@@ -1,8 +1,8 @@
-"""The two doors of TF Serving's model server, REST and gRPC, each with deadline, retries and words for what goes wrong.
+"""TF Serving's model server, asked by REST or gRPC, each with deadline, retries and words for what goes wrong.
 
 Both give ``describe()``, the version and signatures that are served, and ``predict(signature, photos, fields)``. Photos
-go out as the bytes they are, to the server that is named and to nobody else: no proxy of the environment is asked, no
-redirect is followed. TensorFlow is imported by neither; the gRPC door's protos import it.
+are sent as the bytes they are, to the server that is named and to nobody else: no proxy of the environment is asked, no
+redirect is followed. TensorFlow is imported by neither; the protos of gRPC import it.
 """
 
 import base64
@@ -10,6 +10,7 @@ import json
 import os
 from typing import NamedTuple
 
+from export.fields import PHOTOS
 from keras_uncover.refusals import Refusal
 
 CONNECT_SECONDS = 5
@@ -69,7 +70,7 @@ def failed(place, reason):
                        "Look at the server's log; too large a request needs a smaller --batch.")
 
 
-class RestDoor:
+class RestServer:
     """TF Serving's REST API.
 
     Args:
@@ -111,7 +112,7 @@ class RestDoor:
     def predict(self, signature, photos, fields):
         """Outputs by name as nested lists, first axis the photos; ``fields`` alone are kept."""
         rows = [{"b64": base64.b64encode(photo).decode("ascii")} for photo in photos]
-        body = json.dumps({"signature_name": signature, "inputs": {"photo_bytes": rows}})
+        body = json.dumps({"signature_name": signature, "inputs": {PHOTOS: rows}})
         answer = self.ask("POST", f"{self.place}:predict", data=body, headers={"Content-Type": "application/json"})
         outputs = answer.get("outputs")
         if not isinstance(outputs, dict):
@@ -157,7 +158,7 @@ def shorten(error):
     return " ".join(str(error).split())[:200]
 
 
-class GrpcDoor:
+class GrpcServer:
     """TF Serving's gRPC API, unencrypted, as the server offers it.
 
     Args:
@@ -210,7 +211,7 @@ class GrpcDoor:
 
         request = predict_pb2.PredictRequest()
         request.model_spec.name, request.model_spec.signature_name = self.model, signature
-        tensor = request.inputs["photo_bytes"]
+        tensor = request.inputs[PHOTOS]
         tensor.dtype = 7  # DT_STRING
         tensor.tensor_shape.dim.add().size = len(photos)
         tensor.string_val.extend(photos)

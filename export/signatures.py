@@ -19,19 +19,18 @@ import json
 import keras
 import tensorflow as tf
 
-from export.graph.answers import NONE, add_note, answer_rows, warn_of_small, when_any
+from export.fields import CROPS, FACES, NONE, PHOTO_FIELDS, PHOTOS
+from export.graph.answers import add_note, answer_rows, warn_of_small, when_any
 from export.graph.decode import decode_photo
 from export.graph.faces import POINTS, find_and_align, find_faces, find_in_crops, found_specs
-from keras_uncover.faces.chips import cut_chips
-from keras_uncover.faces.finder import MIN_PRESENCE
-from keras_uncover.faces.identity import Judge
+from keras_uncover.faces.detection import MIN_PRESENCE
+from keras_uncover.faces.identity import Judge, cut_chips
 from keras_uncover.inference.uncoverer import Uncoverer
 from keras_uncover.ops.mesh import VERTICES
 
 MAX_FACES = 8
 # Photos that are in memory at the same time, decoded, whatever the batch.
 PARALLEL_PHOTOS = 2
-OF_A_PHOTO = ("threshold", "model", "error_rates", "error_code", "error", "faces_found", "faces_unsure", "count")
 
 
 def compiled(function, *specs):
@@ -52,8 +51,8 @@ class Served:
         self.networks = (model, finder.detector, finder.mesh, self.judge.network)
         self.verdict = keras.Model(model.input, model.output["p_fake"])
         size = self.uncoverer.size
-        self.photos = tf.TensorSpec((None,), tf.string, name="photo_bytes")
-        self.crops = tf.TensorSpec((None, size, size, 3), tf.float32, name="crops")
+        self.photos = tf.TensorSpec((None,), tf.string, name=PHOTOS)
+        self.crops = tf.TensorSpec((None, size, size, 3), tf.float32, name=CROPS)
         # Functions of their own, so that each is traced once for several signatures.
         self.decode = compiled(decode_photo, tf.TensorSpec((), tf.string))
         self.find = compiled(
@@ -74,7 +73,7 @@ class Served:
     def signatures(self):
         """``{name: concrete function}``."""
         bodies = {
-            "serving_default": (self.answer_main, self.photos), "faces": (self.answer_faces, self.photos),
+            "serving_default": (self.answer_main, self.photos), FACES: (self.answer_faces, self.photos),
             "detect": (self.detect, self.photos), "crops": (self.answer_crops, self.crops),
             "embed": (self.embed, self.crops),
         }
@@ -84,7 +83,7 @@ class Served:
         """The main face of each photo: every field ``(n, ...)``."""
         answer = self.answer_photos(photo_bytes, max_faces=1)
         del answer["count"]
-        return {name: value if name in OF_A_PHOTO else value[:, 0] for name, value in answer.items()}
+        return {name: value if name in PHOTO_FIELDS else value[:, 0] for name, value in answer.items()}
 
     def answer_faces(self, photo_bytes):
         """Up to 8 faces a photo: fields of a face ``(n, 8, ...)``, of a photo ``(n,)``."""
@@ -114,9 +113,9 @@ class Served:
 
         def look_at_one(data):
             photo, code, message, note = self.decode(data)
+            size, view = self.uncoverer.size, self.uncoverer.view
             found = tf.cond(
-                tf.equal(code, ""), lambda: find_and_align(photo, self.find, self.uncoverer.size, max_faces, self.uncoverer.view),
-                lambda: nothing,
+                tf.equal(code, ""), lambda: find_and_align(photo, self.find, size, max_faces, view), lambda: nothing
             )
             return {**found, "error_code": code, "error": message, "note": note}
 
@@ -126,7 +125,7 @@ class Served:
         )
 
     def say_photo(self, seen):
-        """What is said of a photo as a whole, ``(n,)`` each: ``OF_A_PHOTO`` without ``count``."""
+        """What is said of a photo as a whole, ``(n,)`` each: ``PHOTO_FIELDS`` without ``count``."""
         count = tf.shape(seen["count"])
         rates = self.uncoverer.error_rates
         return {

@@ -1,4 +1,4 @@
-"""Keras's settings: which backends this library runs on, and how little of the user's own settings it depends on.
+"""Keras's settings: which backends this library runs on, and which settings of the user's it sets aside.
 
 Keras reads ``keras.json`` (in ``KERAS_HOME``, by default ``~/.keras``) and ``KERAS_BACKEND`` when it is imported. The
 library needs channels last and float32 whatever stands there. A program of our own sets both for its whole process

@@ -13,10 +13,9 @@ ENDS = 1 << 20  # bytes at either end of a file that are hashed; a table of reco
 PART = ".part"  # how the name of a file ends that is not whole yet
 
 
-def hash_file(path):
-    """SHA-256 of a file, in hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def open_at_once(path, flags):
+    """Open a file without waiting: of a pipe that nobody writes to, any other call would never come back."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def hash_bytes(data):
@@ -24,9 +23,15 @@ def hash_bytes(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def open_at_once(path, flags):
-    """Open a file without waiting: of a pipe that nobody writes to, any other call would never come back."""
-    return os.open(path, flags | os.O_NONBLOCK)
+def hash_array(array):
+    """SHA-256 of an array's shape and values, in hex: the same for the same picture in another file."""
+    return hash_bytes(f"{array.shape}".encode() + array.tobytes())
+
+
+def hash_file(path):
+    """SHA-256 of a file, in hex."""
+    with open(path, "rb", opener=open_at_once) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def force_to_disk(path):

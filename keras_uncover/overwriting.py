@@ -1,7 +1,7 @@
-"""No file is overwritten that somebody else wrote or that is read: what every command asks before it writes.
+"""Every command asks here before it writes: an input, or a file that something else wrote, is not overwritten.
 
-Files of ours are told by a mark in their content, which a second run may replace: pictures by their metadata, tables by
-their header, numbers by a first entry. Formats that have no room for a mark are never taken for ours.
+A second run may replace files of ours. They carry a mark in their content: pictures in their metadata, tables in their
+header, numbers as a first entry. A format without room for a mark is never taken for ours.
 """
 
 import os

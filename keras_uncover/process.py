@@ -67,7 +67,7 @@ def open_closed_streams():
 
 
 def tell(words, end="\n", clear=""):
-    """Say something to the person at the terminal, on stderr. That nobody can hear it, stops nothing.
+    """Say something to the person at the terminal, on stderr. A stream that is closed stops nothing.
 
     Args:
         words: str; control characters but line breaks are shown as escapes.

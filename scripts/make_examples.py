@@ -36,9 +36,9 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import ops  # noqa: E402
 
+from keras_uncover.faces.alignment import align_faces  # noqa: E402
 from keras_uncover.faces.finder import FaceFinder  # noqa: E402
 from keras_uncover.images.decode import decode_image, read_bytes  # noqa: E402
-from keras_uncover.inference.uncoverer import align_faces  # noqa: E402
 from keras_uncover.ops.geometry import cut_crops, invert_transform, sample, transform_points  # noqa: E402
 from keras_uncover.ops.mesh import VERTICES, crop_transform  # noqa: E402
 from keras_uncover.ops.texture import unwrap_texture, uv_map  # noqa: E402
@@ -62,7 +62,7 @@ def read_face(finder, path):
     faces = finder.find(photo)[:1]
     if not faces:
         raise DataError(f"An example needs a face; none was found in {path.name}. Choose another seed.")
-    crops, points = align_faces(photo, faces, SIZE)
+    crops, points, _ = align_faces(photo, faces, SIZE)
     matrix = crop_transform(faces[0].points[None])
     fine = cut_crops(photo, matrix, 2 * SIZE)
     uv, hull = uv_map(ops.convert_to_tensor(points[0]), SIZE)

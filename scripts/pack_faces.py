@@ -53,7 +53,7 @@ def cut_face(finder, path):
     faces = finder.find(photo, max_faces=1)
     if not faces:
         raise DataError(f"A packed photo must show a face; none was found in {path}.")
-    crop, points = align_points(photo, faces[0].points[None].astype("float32"), SIDE, VIEW)
+    crop, points, _ = align_points(photo, faces[0].points[None].astype("float32"), SIDE, VIEW)
     crop = np.round(ops.convert_to_numpy(crop)[0] * 255).astype("uint8")
     return crop, ops.convert_to_numpy(points)[0, :, :2].astype("float16")
 

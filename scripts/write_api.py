@@ -31,8 +31,9 @@ MODULES = {
         "keras_uncover/faces/identity.py",
     ),
     "What leaves the product": (
-        "keras_uncover/inference/outputs.py", "keras_uncover/images/provenance.py",
-        "keras_uncover/inference/figures.py", "keras_uncover/images/overlays.py", "keras_uncover/demo/page.py",
+        "keras_uncover/inference/records.py", "keras_uncover/inference/outputs.py",
+        "keras_uncover/images/provenance.py", "keras_uncover/inference/figures.py",
+        "keras_uncover/images/overlays.py", "keras_uncover/demo/page.py",
         "keras_uncover/demo/report.py", "keras_uncover/inference/scores.py", "keras_uncover/demo/app.py",
     ),
     "Presets": (

@@ -41,16 +41,15 @@ def library_rooms():
     return found
 
 
-def rooms_imported(path):
-    """The rooms of the library that a file imports."""
+def rooms_imported(path, rooms):
+    """Those of ``rooms`` that a file imports."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            package, _, rest = name.partition(".")
-            room = rest.split(".")[0]
-            if package == "keras_uncover" and ((LIBRARY / room).is_dir() or (LIBRARY / f"{room}.py").is_file()):
+            package, room = (*name.split("."), "")[:2]
+            if package == "keras_uncover" and room in rooms:
                 yield room
 
 
@@ -64,7 +63,7 @@ def find_arrows():
     """Room to the sorted rooms that it imports."""
     rooms = library_rooms()
     return {
-        room: sorted({other for path in paths for other in rooms_imported(path)} - {room})
+        room: sorted({other for path in paths for other in rooms_imported(path, rooms)} - {room})
         for room, paths in rooms.items()
         if room not in FRONT
     }

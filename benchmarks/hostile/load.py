@@ -104,18 +104,18 @@ def ask_demo(count):
 
 
 def ask_client(count, version):
-    """Through the client's REST door, the stand-in for the model server in a process of its own."""
-    from export.replies import FIELDS, PICTURE_FIELDS, SIGNATURE
-    from export.servers import RestDoor
+    """Through the client's REST server, the stand-in for the model server in a process of its own."""
+    from export.fields import FACES, FIELDS, PICTURE_FIELDS
+    from export.servers import RestServer
 
     command = [sys.executable, str(ROOT / "tests" / "support" / "model_server.py"), str(Path(version).parent)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         address = json.loads(server.stdout.readline())
-        door = RestDoor(f"http://127.0.0.1:{address['rest']}", "keras_uncover", 600)
+        client = RestServer(f"http://127.0.0.1:{address['rest']}", "keras_uncover", 600)
 
         def ask(data):
-            reply = door.predict(SIGNATURE, [data], FIELDS + PICTURE_FIELDS)
+            reply = client.predict(FACES, [data], FIELDS + PICTURE_FIELDS)
             return not reply["error"][0]
 
         return sample(ask, count, {"client": os.getpid(), "server": server.pid})

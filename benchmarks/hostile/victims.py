@@ -187,7 +187,6 @@ class Predict:
     """``keras-uncover predict`` on a folder: every picture that is there is whole, and a second run writes the rest."""
 
     def __init__(self, folder):
-        import keras_uncover.cli.predict
         import keras_uncover.inference.uncoverer  # noqa: F401
 
         self.preset, self.out, self.csv = folder / "tiny", folder / "answers", folder / "answers.csv"
@@ -209,7 +208,7 @@ class Predict:
         shutil.rmtree(self.out)
 
     def check(self):
-        from keras_uncover.inference.answers import CSV_HEADER
+        from keras_uncover.inference.records import CSV_HEADER
 
         found = hashes(self.out)
         half = [name for name, digest in found.items() if name.endswith(".png") and self.whole.get(name) != digest]

@@ -1,4 +1,4 @@
-"""From aligned faces to answers in the graph, networks, verdict, re-swap, pictures: what ``Uncoverer`` does on the host.
+"""From aligned faces to answers in the graph, networks, verdict, re-swap, pictures: as ``Uncoverer`` on the host.
 
 A row is one face, ``n`` of them, of any photos. No face, no row: who has none gets ``NONE`` where the rows are spread
 over the places of a batch.
@@ -6,18 +6,12 @@ over the places of a batch.
 
 import tensorflow as tf
 
+from export.fields import NONE
 from export.graph.faces import find_in_crops
 from export.graph.pictures import encode_pictures
-from keras_uncover.faces.finder import MIN_PRESENCE
-from keras_uncover.inference.uncoverer import NO_DONOR_FACE, SMALL_FACE, SMALLEST
-
-PICTURES = ("crop", "mask", "target", "donor", "reswap")
-# What a place without a face holds, and a face for what it has none of. A share is never below 0.
-NONE = {
-    "verdict": "", "warnings": "", "p_fake": -1.0, "mask_area": -1.0, "reswap_ssim": -1.0, "reswap_residual": -1.0,
-    **{f"{name}_png_bytes": "" for name in PICTURES},
-}
-
+from keras_uncover.faces.detection import MIN_PRESENCE
+from keras_uncover.inference.uncoverer import SMALLEST
+from keras_uncover.inference.wording import NO_DONOR_FACE, SMALL_FACE
 
 DONOR_KEYS = ("donor_png_bytes", "reswap_png_bytes", "reswap_ssim", "reswap_residual")
 

@@ -2,21 +2,21 @@
 
 import tensorflow as tf
 
-from export.graph.small import look_closer
 from keras_uncover.faces.alignment import align_points
-from keras_uncover.faces.detection import region_of_detection
-from keras_uncover.faces.finder import (
-    MAX_CANDIDATES,
-    SURE_PRESENCE,
-    letterbox_matrices,
-    letterboxes,
-    place_faces,
-    place_points,
-    rank_faces,
+from keras_uncover.faces.detection import SURE_PRESENCE, rank_faces, region_of_detection
+from keras_uncover.faces.finder import MAX_CANDIDATES, letterbox_matrices, letterboxes, place_faces, place_points
+from keras_uncover.faces.small_faces import (
+    LEVEL,
+    MAX_SMALL,
+    VIEWS,
+    fits_small_view,
+    needs_closer_look,
+    seek_small,
+    shrink,
+    shrink_factor,
 )
 from keras_uncover.models.face_mesh import SIZE as MESH_SIZE
 from keras_uncover.ops.geometry import cut_crops
-from keras_uncover.ops.mesh import crop_transform
 
 POINTS = 478
 
@@ -80,6 +80,41 @@ def look_at_regions(photo, regions, mesh):
     return tf.cond(tf.shape(regions)[0] > 0, look, lambda: (tf.zeros((0, POINTS, 3)), tf.zeros((0,))))
 
 
+def look_closer(photo, found, detector):
+    """Candidates in a larger view of a photo, where it can hold a small face: ``FaceFinder._look_closer``.
+
+    Args:
+        photo: uint8 ``(height, width, 3)``.
+        found: float32 ``(n, 4)``, boxes of the faces that were found, photo pixels; a box of zeros is none.
+        detector: Keras model.
+
+    Returns: places float32 ``(16, 8, 2)`` in photo pixels and scores ``(16,)``; a score of 0 means no candidate.
+    """
+    longest = tf.reduce_max(tf.shape(photo)[:2])
+
+    def look(size):
+        view, side = make_view(photo, size)
+        return seek_small(view, size, side, longest, found, lambda views: detector(views, training=False))
+
+    nothing = tf.zeros((MAX_SMALL, 8, 2)), tf.zeros((MAX_SMALL,))
+    small, large = VIEWS
+    return tf.cond(
+        needs_closer_look(longest),
+        lambda: tf.cond(fits_small_view(longest), lambda: look(small), lambda: look(large)),
+        lambda: nothing,
+    )
+
+
+def make_view(photo, size):
+    """The view of a side of a photo, float32 ``(1, size, size, 3)``, and the photo pixels that its side covers."""
+    factor = shrink_factor(tf.reduce_max(tf.shape(photo)[:2]), size)
+    small = tf.cast(shrink(photo, factor, lambda part: tf.cast(part, tf.int32)), tf.float32) * LEVEL
+    small = tf.ensure_shape(small, (None, None, 3))  # Slices by a factor that is a tensor forget even their rank.
+    height, width = tf.unstack(tf.shape(small)[:2])
+    view = tf.pad(small, [[0, size - height], [0, size - width], [0, 0]])
+    return tf.ensure_shape(view, (size, size, 3))[None], size * factor
+
+
 def find_and_align(photo, find, size, max_faces, view=1.0):
     """The faces of a photo, at most ``max_faces``, as the networks see them.
 
@@ -97,11 +132,10 @@ def find_and_align(photo, find, size, max_faces, view=1.0):
     boxes, points, unsure = find(photo)
     counts = {"faces_found": tf.shape(boxes)[0], "faces_unsure": unsure}
     boxes, points = boxes[:max_faces], points[:max_faces]
-    crops, unit = tf.map_fn(
+    crops, unit, places = tf.map_fn(
         lambda face: tuple(part[0] for part in align_points(photo, face[None], size, view)), points,
-        fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3))),
+        fn_output_signature=(tf.TensorSpec((size, size, 3)), tf.TensorSpec((POINTS, 3)), tf.TensorSpec((2, 3))),
     )
-    places = crop_transform(points, view)
     sides = tf.sqrt(places[:, 0, 0] ** 2 + places[:, 1, 0] ** 2)
     rows = {"boxes": boxes, "crops": crops, "points": unit, "sides": sides}
     specs = found_specs(size, max_faces)
@@ -123,7 +157,7 @@ def pad_rows(value, shape):
 
 
 def find_in_crops(crops, mesh):
-    """Mesh points of the faces that fill crops: ``FaceFinder.points_in`` of each whole crop.
+    """Mesh points of the faces that fill crops: ``FaceFinder.points_in_crop``.
 
     Args:
         crops: float32 ``(n, size, size, 3)`` in [0, 1], rounded to 8 bits.

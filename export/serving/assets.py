@@ -1,6 +1,5 @@
 """What travels in ``assets.extra/`` of a version: the exact preset, cards, licence, and what must hash to what."""
 
-import hashlib
 import json
 import shutil
 from importlib import metadata
@@ -9,9 +8,11 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from export.graph.headers import MAX_CHUNKS, MAX_SEGMENTS
+from export.graph.headers import MAX_CHUNKS
+from export.graph.jpeg import MAX_SEGMENTS
 from export.signatures import MAX_FACES, PARALLEL_PHOTOS
 from keras_uncover import __version__
+from keras_uncover.files import hash_file
 from keras_uncover.images.decode import MAX_BYTES, MAX_PIXELS, MAX_SIDE, MIN_SIDE
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
@@ -67,9 +68,3 @@ def installed(name):
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
-
-
-def hash_file(path):
-    """SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from export.fields import CROP_SIGNATURES, CROPS, PHOTO_SIGNATURES, PHOTOS
 from export.serving.assets import EXTRA
 from export.serving.versions import ExportError
 
@@ -28,8 +29,8 @@ def write_warmup(version, name, photo, size):
     """
     crops = np.zeros((1, size, size, 3), "float32")
     inputs = {
-        **dict.fromkeys(("serving_default", "faces", "detect"), {"photo_bytes": np.array([photo], object)}),
-        **dict.fromkeys(("crops", "embed"), {"crops": crops}),
+        **dict.fromkeys(PHOTO_SIGNATURES, {PHOTOS: np.array([photo], object)}),
+        **dict.fromkeys(CROP_SIGNATURES, {CROPS: crops}),
     }
     path = Path(version) / EXTRA / FILE
     path.parent.mkdir(exist_ok=True)
@@ -51,11 +52,3 @@ def make_log(name, signature, tensors):
     for key, value in tensors.items():
         request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
     return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-
-
-def read_warmup(version):
-    """The requests that a version carries, ``PredictRequest`` each."""
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    records = tf.data.TFRecordDataset(str(Path(version) / EXTRA / FILE)).as_numpy_iterator()
-    return [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]

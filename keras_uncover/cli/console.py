@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from keras_uncover.escapes import escape
-from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts, describe_rates, format_score
+from keras_uncover.inference.wording import VERDICT_WORDS, describe_counts, describe_rates, format_score
 from keras_uncover.process import tell
 from keras_uncover.terminal import BAR, CLEAR_LINE, describe_seconds
 

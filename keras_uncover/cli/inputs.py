@@ -1,11 +1,10 @@
-"""From what stands on the command line to a list of photos."""
+"""The photos that the arguments of a command line name."""
 
 import glob
-import hashlib
 import os
 from dataclasses import dataclass, field
 
-from keras_uncover.files import open_at_once
+from keras_uncover.files import hash_file
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 from keras_uncover.refusals import OptionError
 
@@ -113,12 +112,9 @@ def is_folder(entry):
         return False
 
 
-def hash_file(path):
-    """SHA-256 of a regular file, hexadecimal, or None where it cannot be read."""
+def hash_input(path):
+    """SHA-256 of a photo that was refused unread, hexadecimal, or None where it is no file that can be read."""
     try:
-        if not os.path.isfile(path):  # Reading from a pipe would not end.
-            return None
-        with open(path, "rb", opener=open_at_once) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hash_file(path) if os.path.isfile(path) else None  # Reading from a pipe would not end.
     except OSError:
         return None

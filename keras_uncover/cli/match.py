@@ -106,7 +106,7 @@ def match(arguments, photos):
     found = {role: rank(features[role], references, role, arguments.top) for role in ROLES}
     tell(arguments, uncoverer, result, found, len(references), refused)
     if arguments.figure is not None and any(found.values()):
-        from keras_uncover.inference.match_figures import save_ranking
+        from keras_uncover.inference.figures import save_ranking
 
         crops = {str(reference.file): reference.crop for reference in references}
         pictures = {"target": result.target, "donor": result.donor}
@@ -135,7 +135,7 @@ def read_gallery(matcher, photos):
 def tell(arguments, uncoverer, result, found, n_references, n_refused):
     """Write the ranking: as JSON to stdout, or as words."""
     from keras_uncover.faces.identity import SAME_PERSON
-    from keras_uncover.inference.likeness_text import NO_LEAD, describe_judge, describe_match, describe_recovered
+    from keras_uncover.inference.likeness import NO_LEAD, describe_judge, describe_match, describe_recovered
     from keras_uncover.presets import preset_folder
     from keras_uncover.presets.weights import load_verified
 

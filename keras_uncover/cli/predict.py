@@ -19,7 +19,7 @@ from keras_uncover.cli.common import (
     say,
     whole,
 )
-from keras_uncover.cli.inputs import InputError, collect_photos, hash_file
+from keras_uncover.cli.inputs import InputError, collect_photos, hash_input
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 from keras_uncover.overwriting import OverwriteError
 
@@ -167,11 +167,11 @@ def answer_photos(uncoverer, photos, arguments):
     """Answer every photo and write what was asked for; returns the exit code."""
     from keras_uncover.cli.console import Console
     from keras_uncover.inference import outputs
-    from keras_uncover.inference.answers import error_record, to_records
+    from keras_uncover.inference.records import RecordWriter, error_record, to_records
 
     console = Console(len(photos), talks=not arguments.json and arguments.csv is None)
     stems = {} if arguments.out is None else outputs.name_outputs(photos, arguments.out)
-    writer, refused = outputs.RecordWriter(arguments.json, arguments.csv), 0
+    writer, refused = RecordWriter(arguments.json, arguments.csv), 0
     options = {"max_faces": 1} if arguments.top_face else {}
     try:
         console.count(0)
@@ -179,7 +179,7 @@ def answer_photos(uncoverer, photos, arguments):
             if isinstance(result, Exception):
                 refused += 1
                 console.refuse(photo, result)
-                writer.write(error_record(photo, hash_file(photo), result))
+                writer.write(error_record(photo, result.sha256 or hash_input(photo), result))
             else:
                 paths = None
                 if arguments.out is not None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from keras_uncover.demo.page import show_face
 from keras_uncover.demo.report import title_face, write_report
-from keras_uncover.inference.answers import VERDICT_WORDS, describe_counts
 from keras_uncover.inference.scores import measured_scores
+from keras_uncover.inference.wording import VERDICT_WORDS, describe_counts
 
 MAX_FACES = 8
 

@@ -20,7 +20,7 @@ from keras_uncover.demo.report import title_face
 from keras_uncover.demo.uploads import Uploads
 from keras_uncover.demo.visitors import ClosedRoutes, hide_uploads, make_blocks
 from keras_uncover.images.decode import ImageError
-from keras_uncover.inference.answers import to_records
+from keras_uncover.inference.records import to_records
 from keras_uncover.inference.wording import LIMITS
 from keras_uncover.process import use_cache
 

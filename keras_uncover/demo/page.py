@@ -12,9 +12,19 @@ from PIL import Image
 
 from keras_uncover.images.overlays import draw_box, tint_mask
 from keras_uncover.images.provenance import encode_marked
-from keras_uncover.inference.answers import VERDICT_WORDS, describe_rates, format_score
 from keras_uncover.inference.scores import NO_SCORES, describe_place
-from keras_uncover.inference.wording import LIMITS, MISSING, NO_DONOR, NO_FACE, NO_RATES, NO_RESWAP, SWAPS_ONLY
+from keras_uncover.inference.wording import (
+    LIMITS,
+    MISSING,
+    NO_DONOR,
+    NO_FACE,
+    NO_RATES,
+    NO_RESWAP,
+    SWAPS_ONLY,
+    VERDICT_WORDS,
+    describe_rates,
+    format_score,
+)
 
 SLIDE = "this.closest('.ku-slider').style.setProperty('--ku-x', this.value + '%')"
 

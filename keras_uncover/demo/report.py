@@ -5,7 +5,8 @@ from datetime import datetime, timezone
 from html import escape
 
 from keras_uncover.demo.page import read_style
-from keras_uncover.inference.answers import describe_counts, to_records
+from keras_uncover.inference.records import to_records
+from keras_uncover.inference.wording import describe_counts
 
 STYLE = """
 body { margin: 24px auto; max-width: 1200px; padding: 0 16px; background: #fff; color: #1a1a1a;

@@ -7,9 +7,9 @@ Scores are the network's own ``p_fake``. Rows are dicts of arrays ``(n,)``: ``p_
 import numpy as np
 
 from keras_uncover.evaluation import bootstrap, ranking
-from keras_uncover.inference.answers import describe_rates
 from keras_uncover.inference.calibration import NEAREST
 from keras_uncover.inference.scores import count_scores
+from keras_uncover.inference.wording import describe_rates
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.schema import uncalibrated
 from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config

@@ -13,10 +13,9 @@ import numpy as np
 import keras_uncover
 from keras_uncover.evaluation.material import MaterialError
 from keras_uncover.faces.identity import distance
-from keras_uncover.files import hash_bytes, hash_file, lock_file
+from keras_uncover.files import hash_array, hash_bytes, hash_file, lock_file
 from keras_uncover.images.decode import ImageError
-from keras_uncover.inference.likeness import Matcher
-from keras_uncover.inference.likeness_text import ROLES
+from keras_uncover.inference.likeness import ROLES, Matcher
 
 NO_FACE = "no face was found"
 # Corners of the eyes in the mesh: on the left of the picture, on the right.
@@ -135,7 +134,7 @@ class Examiner:
         except ImageError as error:
             return {"reason": str(error).replace(str(picture.path), picture.name)}
         pixels = np.ascontiguousarray(result.photo)
-        record = {"pixels_sha256": hash_bytes(f"{pixels.shape}".encode() + pixels.tobytes())}
+        record = {"pixels_sha256": hash_array(pixels)}
         if result.verdict == "no_face":
             return {**record, "reason": NO_FACE}
         answer = result.main
@@ -167,7 +166,7 @@ class Examiner:
             half, recovered = ROLES.index(role), self.recovered(answer, role)
             seen["input", role] = [both[half] for both in own]
             seen["truth", role] = [both[half] for both in seen["truth", role]]
-            seen["answer", role] = recovered, self.matcher.points_of(recovered)
+            seen["answer", role] = recovered, self.matcher.finder.points_in_crop(recovered)
         # At once: the judge always works on a full batch.
         known = {place: found for place, found in seen.items() if found[1] is not None}
         features = dict(zip(known, self.matcher.judge.describe(*map(np.stack, zip(*known.values())))))

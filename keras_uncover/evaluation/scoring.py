@@ -10,7 +10,6 @@ import numpy as np
 from keras_uncover.evaluation.baselines import donor_baselines, target_baselines
 from keras_uncover.evaluation.measures import mask_iou, pixel_auc, region_error, region_psnr, region_similarity
 from keras_uncover.faces.identity import distance
-from keras_uncover.inference.answers import FaceAnswer
 
 MEASURES = {"l1": region_error, "ssim": region_similarity, "psnr": region_psnr}
 ANSWER, TRUTH = "answer", "truth"
@@ -145,19 +144,14 @@ def score_reswap(uncoverer, batch):
     """
     rows, outputs = ask(uncoverer, batch)
     crops = np.clip(batch["input"], 0.0, 1.0)
-    whole = np.array([[[uncoverer.size, 0, 0], [0, uncoverer.size, 0]]], "float32")
     residual = np.full(len(crops), np.nan)
     for k, crop in enumerate(crops):
-        points, presence = uncoverer.finder.points_in(np.round(crop * 255).astype("uint8"), whole)
-        if presence[0] < 0.5:
+        points = uncoverer.finder.points_in_crop(crop)
+        if points is None:
             continue
-        pictures = {key: outputs[key][k] for key in ("mask", "target", "donor")}
-        answer = FaceAnswer(
-            face_index=0, bbox=None, verdict="fake", p_fake=float(rows["p_fake"][k]), threshold=0.5, mask_area=None,
-            reswap=None, model=uncoverer.name, crop=crop, **pictures,
-        )
-        uncoverer.swap_again(answer, points[0] / uncoverer.size)
-        residual[k] = np.nan if answer.reswap is None else answer.reswap["residual"]
+        pictures = {"crop": crop, **{key: outputs[key][k] for key in ("mask", "target", "donor")}}
+        _, scores = uncoverer.swap_again(pictures, points)
+        residual[k] = np.nan if scores is None else scores["residual"]
     return {**rows, "residual": residual}
 
 

@@ -17,11 +17,11 @@ def align_faces(photo, faces, size, view=1.0):
         view: as for ``crop_transform``.
 
     Returns: crops float32 ``(n, size, size, 3)`` in [0, 1]; points float32 ``(n, 478, 3)`` in unit coordinates of
-    their crops, z in the same unit. NumPy arrays.
+    their crops, z in the same unit; places float32 ``(n, 2, 3)``, unit crop to photo pixels. NumPy arrays.
     """
     points = np.stack([face.points for face in faces]).astype("float32")
-    crops, unit = zip(*(align_points(photo, points[k : k + 1], size, view) for k in range(len(faces))))
-    return ops.convert_to_numpy(ops.concatenate(crops)), ops.convert_to_numpy(ops.concatenate(unit))
+    aligned = zip(*(align_points(photo, points[k : k + 1], size, view) for k in range(len(faces))))
+    return tuple(ops.convert_to_numpy(ops.concatenate(part)) for part in aligned)
 
 
 def align_points(photo, points, size, view=1.0):
@@ -33,10 +33,11 @@ def align_points(photo, points, size, view=1.0):
         size: pixels of the crop's side.
         view: as for ``crop_transform``.
 
-    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it.
+    Returns: crop float32 ``(1, size, size, 3)`` in [0, 1]; points float32 ``(1, 478, 3)`` in unit coordinates of it;
+    place float32 ``(1, 2, 3)``, unit crop to photo pixels.
     """
-    matrices, unit = place_in_crop(points, view)
-    return cut_crops(photo, matrices, size), unit
+    places, unit = place_in_crop(points, view)
+    return cut_crops(photo, places, size), unit, places
 
 
 def place_in_crop(points, view=1.0):

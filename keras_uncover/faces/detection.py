@@ -15,6 +15,11 @@ MIN_SCORE = 0.5
 SAME_FACE_IOU = 0.3
 SAME_FACE_COVER = 0.5
 ROI_SCALE = 1.5
+MIN_PRESENCE = 0.5
+# From this presence on a face is judged. Places with less (walls, grass, cloth) come last and get no verdict.
+SURE_PRESENCE = 0.9
+SAME_MESH_IOU = 0.5
+SAME_MESH_COVER = 0.5
 # Outer corners of the eyes in the mesh: on the left of the picture, on the right.
 EYE_LEFT, EYE_RIGHT = 33, 263
 
@@ -146,12 +151,6 @@ def region_of_detection(places):
     return square_region(places[:, 0], places[:, 1], places[:, 2], places[:, 3])
 
 
-def region_of_points(points):
-    """Where the mesh should look for a face whose points ``(n, 478, 2 or more)`` are known: ``(n, 2, 3)``."""
-    flat = points[..., :2]
-    return square_region(ops.min(flat, axis=1), ops.max(flat, axis=1), flat[:, EYE_LEFT], flat[:, EYE_RIGHT])
-
-
 def drop_repeats(near, valid):
     """Of several rows that show the same face, keep the first.
 
@@ -165,3 +164,39 @@ def drop_repeats(near, valid):
     for row in order:
         keep = keep & ~(near[row] & keep[row] & ops.convert_to_tensor(order > row))
     return keep
+
+
+def rank_faces(size, points, presence, scores):
+    """Decide which candidates are faces and put first those that the mesh is sure of, the largest of them first.
+
+    Args:
+        size: height and width of the photo.
+        points, presence, scores: ``(n, 478, 3)``, ``(n,)``, ``(n,)``.
+
+    Returns: a dict of ``boxes`` float32 ``(n, 4)`` clipped to the photo, ``points``, ``presence`` and ``scores``, in
+    the new order; a score of 0 means no face.
+    """
+    edge = ops.cast(ops.stack([size[1], size[0]]), "float32")
+    boxes = ops.stack([ops.min(points[..., :2], axis=1), ops.max(points[..., :2], axis=1)], axis=1)
+    boxes = ops.minimum(ops.maximum(boxes, 0.0), edge)
+    valid = (presence >= MIN_PRESENCE) & (box_area(boxes) > 0)
+    scores = ops.where(valid, scores, 0.0)
+    rows = {"boxes": boxes, "points": points, "presence": presence, "scores": scores}
+    # Of two that overlap, the one that the mesh is sure of stays, else the one with the better score. Size does not
+    # decide: a part of a face may pass for a small face, and a face with the wall behind it for a large one.
+    rows = _take_rows(rows, ops.argsort(-scores - _as_sure(presence)))
+    pairs = rows["boxes"][:, None], rows["boxes"][None]
+    near = (box_overlap(*pairs) > SAME_MESH_IOU) | (box_cover(*pairs) > SAME_MESH_COVER)
+    keep = drop_repeats(near, rows["scores"] > 0)
+    rows["scores"] = ops.where(keep, rows["scores"], 0.0)
+    share = box_area(rows["boxes"]) / ops.prod(edge)
+    rows = _take_rows(rows, ops.argsort(ops.where(keep, -share - 2.0 * _as_sure(rows["presence"]), 1.0)))
+    return {**rows, "boxes": ops.reshape(rows["boxes"], (-1, 4))}
+
+
+def _as_sure(presence):
+    return ops.cast(presence >= SURE_PRESENCE, "float32")
+
+
+def _take_rows(rows, order):
+    return {name: ops.take(value, order, axis=0) for name, value in rows.items()}

@@ -4,12 +4,13 @@ import os
 from dataclasses import dataclass
 from importlib import resources
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_uncover.backend import own_settings
 from keras_uncover.faces import detection
-from keras_uncover.faces.canvas import Compiled, lay_on_canvas
+from keras_uncover.faces.detection import SURE_PRESENCE, rank_faces
 from keras_uncover.faces.small_faces import VIEWS, make_view, needs_closer_look, seek_small
 from keras_uncover.models.face_detector import SIZE as DETECTOR_SIZE
 from keras_uncover.models.face_detector import build_face_detector
@@ -21,15 +22,54 @@ from keras_uncover.process import claim_process
 
 PRESETS = resources.files("keras_uncover") / "presets"
 POINTS = 478  # of a mesh
-# Looked at with the mesh in one photo.
+# Candidates of one photo that the mesh network looks at.
 MAX_CANDIDATES = 16
-MIN_PRESENCE = 0.5
-# A face that is judged. What has less, walls, grass and cloth among it, comes after every face and gets no verdict.
-SURE_PRESENCE = 0.9
-SAME_MESH_IOU = 0.5
-SAME_MESH_COVER = 0.5
 # The detector misses a face that fills the picture: it is also shown the photo smaller, with a black margin.
 ZOOMS = (1.0, 1.5, 2.0)
+MIN_CANVAS, MAX_SQUARE = 512, 4096  # sides of the squares that photos are laid on
+
+
+class Compiled(keras.Model):
+    """A function of arrays, compiled: a model's predict step is the one compiler that all of Keras's backends share.
+
+    Args:
+        function: of as many tensors as ``run`` is given.
+        network: the model that the function calls.
+    """
+
+    def __init__(self, function, network):
+        super().__init__(name="compiled")
+        self.function, self.network = function, network
+
+    def call(self, inputs):
+        return self.function(*inputs)
+
+    def run(self, *inputs):
+        """The function's values for arrays, as NumPy arrays."""
+        return self.predict_on_batch(inputs)
+
+
+def lay_on_canvas(photo):
+    """Check a photo and lay it on a black square whose side is a power of two, so that few shapes are compiled.
+
+    Outside of a photo a finder of faces reads zeros anyway. Beyond ``MAX_SQUARE`` the sides differ: a square around a
+    long photo would be too large.
+
+    Returns: uint8 ``(1, canvas height, canvas width, 3)`` and the photo's height and width.
+    """
+    photo = np.asarray(photo)
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[-1] != 3 or 0 in photo.shape:
+        raise ValueError(
+            "A photo must be uint8 (height, width, 3), RGB, with at least one pixel. "
+            f"Received: {photo.dtype} {photo.shape}. Read files with keras_uncover.images.decode."
+        )
+    height, width = photo.shape[:2]
+    sides = [max(MIN_CANVAS, 1 << (side - 1).bit_length()) for side in (height, width)]
+    if max(sides) <= MAX_SQUARE:
+        sides = 2 * [max(sides)]
+    canvas = np.zeros((1, *sides, 3), np.uint8)
+    canvas[0, :height, :width] = photo
+    return canvas, (height, width)
 
 
 @dataclass(frozen=True)
@@ -103,63 +143,12 @@ def place_points(points, matrices):
     return ops.concatenate([flat, points[..., 2:] * side[:, None, None]], axis=-1)
 
 
-def rank_faces(size, points, presence, scores):
-    """Decide which candidates are faces and put first those that the mesh is sure of, the largest of them first.
-
-    Args:
-        size: height and width of the photo.
-        points, presence, scores: ``(n, 478, 3)``, ``(n,)``, ``(n,)``.
-
-    Returns: a dict of ``boxes`` float32 ``(n, 4)`` clipped to the photo, ``points``, ``presence`` and ``scores``, in
-    the new order; a score of 0 means no face.
-    """
-    edge = ops.cast(ops.stack([size[1], size[0]]), "float32")
-    boxes = ops.stack([ops.min(points[..., :2], axis=1), ops.max(points[..., :2], axis=1)], axis=1)
-    boxes = ops.minimum(ops.maximum(boxes, 0.0), edge)
-    valid = (presence >= MIN_PRESENCE) & (detection.box_area(boxes) > 0)
-    scores = ops.where(valid, scores, 0.0)
-    rows = {"boxes": boxes, "points": points, "presence": presence, "scores": scores}
-    # The surer, then the better detection drops the worse one, whichever is larger: a part of a face may pass for a
-    # small face, and so may a wall behind it for a large one.
-    rows = _take_rows(rows, ops.argsort(-scores - _as_sure(presence)))
-    pairs = rows["boxes"][:, None], rows["boxes"][None]
-    near = (detection.box_overlap(*pairs) > SAME_MESH_IOU) | (detection.box_cover(*pairs) > SAME_MESH_COVER)
-    keep = detection.drop_repeats(near, rows["scores"] > 0)
-    rows["scores"] = ops.where(keep, rows["scores"], 0.0)
-    share = detection.box_area(rows["boxes"]) / ops.prod(edge)
-    rows = _take_rows(rows, ops.argsort(ops.where(keep, -share - 2.0 * _as_sure(rows["presence"]), 1.0)))
-    return {**rows, "boxes": ops.reshape(rows["boxes"], (-1, 4))}
-
-
-def _as_sure(presence):
-    return ops.cast(presence >= SURE_PRESENCE, "float32")
-
-
-def _take_rows(rows, order):
-    return {name: ops.take(value, order, axis=0) for name, value in rows.items()}
-
-
-def find_faces(photo, detector, mesh, max_faces=8):
-    """The whole road for one photo with fixed shapes, for use inside a compiled function.
-
-    Args:
-        photo: uint8 ``(height, width, 3)``; height and width need not be known when compiling.
-        detector, mesh: the two networks.
-        max_faces: Python integer; the answer's length, whatever is found. Each place costs a run of ``mesh``.
-
-    Returns: as ``rank_faces``.
-    """
-    height, width = ops.shape(photo)[:2]
-    matrices = letterbox_matrices(height, width)
-    seen = detector(letterboxes(photo, matrices))
-    places, scores = place_faces(seen["regressors"], seen["logits"], matrices, max_faces)
-    regions = detection.region_of_detection(places)
-    answer = mesh(cut_crops(photo, regions, MESH_SIZE, border="zero"))
-    return rank_faces((height, width), place_points(answer["points"], regions), answer["presence"], scores)
-
-
 class FaceFinder:
     """The two networks with the weights that are shipped, ready for photos.
+
+    Args:
+        presets: folder of the presets that hold the weights.
+        mesh: the mesh network with its weights, where one is there already; else it is built and loaded.
 
     Attributes:
         detector, mesh: the Keras models.
@@ -169,12 +158,15 @@ class FaceFinder:
     """
 
     @own_settings(exact=True)
-    def __init__(self, presets=PRESETS):
+    def __init__(self, presets=PRESETS, mesh=None):
         claim_process()
-        self.detector, self.mesh = build_face_detector(), build_face_mesh()
-        for model in (self.detector, self.mesh):
-            load_weights(model, os.path.join(presets, model.name))
-        # Few programs, compiled for each size of canvas, those of a larger view for its one size.
+        self.detector = build_face_detector()
+        load_weights(self.detector, os.path.join(presets, self.detector.name))
+        self.mesh = mesh
+        if mesh is None:
+            self.mesh = build_face_mesh()
+            load_weights(self.mesh, os.path.join(presets, self.mesh.name))
+        # These are compiled for each size of canvas, and for the one size of a larger view.
         self._seek = Compiled(self._seek_faces, self.detector)
         self._read = Compiled(self._read_points, self.mesh)
         self._seek_small = {size: Compiled(self._in_view(size), self.detector) for size in VIEWS}
@@ -255,6 +247,19 @@ class FaceFinder:
         if not len(matrices):
             return np.zeros((0, POINTS, 3), "float32"), np.zeros((0,), "float32")
         return self._read.run(lay_on_canvas(photo)[0], np.asarray(matrices, "float32"))
+
+    def points_in_crop(self, crop):
+        """Mesh points of the face that fills a crop.
+
+        Args:
+            crop: float32 ``(side, side, 3)`` in [0, 1].
+
+        Returns: numpy float32 ``(478, 3)`` in unit coordinates of the crop, or None where the mesh sees no face.
+        """
+        side = len(crop)
+        whole = np.array([[[side, 0, 0], [0, side, 0]]], "float32")
+        points, presence = self.points_in(np.round(crop * 255).astype("uint8"), whole)
+        return None if presence[0] < detection.MIN_PRESENCE else points[0] / side
 
     def _seek_faces(self, photo, matrices):
         seen = self.detector(letterboxes(photo[0], matrices))

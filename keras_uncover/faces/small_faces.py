@@ -1,8 +1,8 @@
-"""Looking for faces that are too small to be seen in the detector's view of a whole photo.
+"""The second look at a photo, for faces that are too small to be seen in the detector's view of the whole.
 
 The detector sees a face that is some ``SEEN`` pixels wide in its view. It is a chain of convolutions, so it reads a
 larger view in one run, and the photo is shown to it again at up to five times the size of the first view. Windows cut
-from the photo, at the same scale, overlap and are looked at twice.
+from the photo at that scale would overlap, and what they share would be read twice.
 """
 
 import numpy as np

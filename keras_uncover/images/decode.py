@@ -11,8 +11,8 @@ format                 JPEG (8 bit; baseline, extended, progressive), PNG or Web
 size                   read from the header and refused before decoding: more than ``max_pixels``, a side above 30,000
                        or below 16 pixels; a JPEG of four components (CMYK) with more than three quarters of
                        ``max_pixels``, since its decoder's memory goes by samples
-cut or damaged         refused, also where only a PNG's checksum is wrong. Unseen stays what is false inside the coded
-                       data of a JPEG, which carry no checksum: the decoder makes what it can of them, as all do
+cut or damaged         refused, also where only a PNG's checksum is wrong. Errors inside the coded data of a JPEG are
+                       not seen: it has no checksum, and every decoder makes what it can of such data
 EXIF orientation       applied, all eight; an unreadable EXIF block or a value outside 1 to 8 turns nothing
 grey, 1 to 8 bits      stretched to 0 .. 255, copied to R, G and B
 16 bits a channel      the high byte: ``value >> 8``
@@ -20,8 +20,8 @@ palette                looked up, with its transparency
 transparency           composited on white: ``round((c * a + 255 * (255 - a)) / 255)``; a PNG's transparent colour
                        becomes white (refused beside 16-bit RGB, where the decoder cannot tell that colour)
 CMYK and YCCK JPEG     ``floor(c * k / 255)`` of 255 minus the inks; with an Adobe marker the file holds inverted inks
-a JPEG without its     decoded, and told in a note, where all of its pixels are there: what is put in the place of the
-end marker             marker makes no difference to them; else it counts as cut
+a JPEG without its     decoded, with a note, where all of its pixels are there: then they are the same whatever is put
+end marker             in the marker's place; else it counts as cut
 animation              its first frame (WebP: on a transparent canvas), for an animated PNG its still image;
                        a note tells that others were left out
 colour profile, gamma  ignored: values are taken as they stand
@@ -38,7 +38,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -53,14 +52,13 @@ from keras_uncover.images.headers import (
     read_frame,
     strip_fill,
 )
+from keras_uncover.images.pixels import to_rgb, turn_upright
 from keras_uncover.refusals import REFUSED, Refusal
 
 MAX_BYTES = 50_000_000  # of more than that TensorFlow's copies would take the SavedModel beyond its 500 MB
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
 MIN_SIDE = 16
-BAND = 2**18  # pixels that are brought to RGB at a time
-
 NO_END = "The JPEG's end marker is missing; all of its pixels are there."
 ANIMATED = "The picture is animated: one frame of it was judged, the others were not."
 # What is put in the place of what a JPEG may lack: bits in other orders than the zeros that a decoder makes up by
@@ -78,10 +76,11 @@ DECODERS = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile}
 class ImageError(Refusal, ValueError):
     """An image that is refused.
 
-    Attributes: ``rule`` that it breaks, ``received`` instead, and ``hint``, the way out; each is a str.
+    Attributes: ``rule`` that it breaks, ``received`` instead, and ``hint``, the way out; each is a str. ``sha256`` of
+    the bytes that were read and refused, where whoever refused them says it, else None.
     """
 
-    exit_code = REFUSED
+    exit_code, sha256 = REFUSED, None
 
     def __init__(self, rule, received, hint):
         super().__init__(rule, received, hint)
@@ -180,7 +179,7 @@ def decode_with_notes(data, max_pixels=MAX_PIXELS):
         received = f"{len(data):,} bytes ({reason})"
         hint = "Open it in an image program and save it again, or fetch it anew."
         raise ImageError(f"A {container} file must be whole and decodable", received, hint) from error
-    return np.ascontiguousarray(_turn(pixels, turn)), notes
+    return np.ascontiguousarray(turn_upright(pixels, turn)), notes
 
 
 def _decode_parts(parts, container, size):
@@ -189,7 +188,7 @@ def _decode_parts(parts, container, size):
         if picture.size != size:
             raise ValueError(f"it states two sizes, {size} and {picture.size}")
         picture.load()
-        return _to_rgb(picture, parts)
+        return to_rgb(picture, parts)
 
 
 def _find_end(parts, size):
@@ -237,73 +236,3 @@ def _check_dimensions(size, max_pixels, components):
     if width * height > most:
         raise ImageError(f"{kind} has at most {most:,} pixels", received, "Crop or shrink it.")
 
-
-def _to_rgb(picture, parts):
-    """uint8 RGB pixels of a loaded picture; ``parts`` are the bytes that it came from.
-
-    A band at a time, and counted in pixels, as a picture may be very wide: each step on the way has a copy of its own.
-    """
-    pixels = np.empty((picture.height, picture.width, 3), "uint8")
-    rows = -(-BAND // picture.width)
-    for top in range(0, picture.height, rows):
-        box = (0, top, picture.width, min(top + rows, picture.height))
-        # A crop would read Pillow's global limit of pixels.
-        band = picture.resize((picture.width, box[3] - top), Image.Resampling.NEAREST, box)
-        pixels[top : box[3]] = _band_to_rgb(band, parts)
-    return pixels
-
-
-def _band_to_rgb(picture, parts):
-    """``_to_rgb`` of some rows."""
-    key = picture.info.get("transparency")
-    if picture.mode == "CMYK":
-        return _mix_inks(np.asarray(picture), inverted="adobe" in picture.info)
-    if picture.mode in ("RGBA", "LA") or (picture.mode == "P" and key is not None):
-        return _on_white(picture.convert("RGBA"))
-    if picture.mode == "P":
-        return np.array(picture.convert("RGB"))
-    pixels = np.array(picture.convert("L") if picture.mode == "1" else picture)
-    hidden = None
-    if key is not None:
-        hidden = (pixels.reshape(*pixels.shape[:2], -1) == _colour_key(key, bits=parts[24], mode=picture.mode)).all(-1)
-    if picture.mode == "I;16":
-        pixels = (pixels >> 8).astype("uint8")
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    if hidden is not None:
-        pixels[hidden] = 255
-    return pixels
-
-
-def _colour_key(key, bits, mode):
-    """A PNG's transparent colour in the scale of Pillow's pixels."""
-    if mode == "RGB" and bits == 16:
-        raise ValueError("a 16-bit RGB image with a transparent colour; save it with an alpha channel or with 8 bits")
-    if mode == "1":
-        return key
-    key = np.array(key) & (2**bits - 1)
-    return key * (255 // (2**bits - 1)) if bits < 8 else key
-
-
-def _on_white(picture):
-    canvas = Image.new("RGB", picture.size, "white")
-    canvas.paste(picture, mask=picture.getchannel("A"))  # Rounds to nearest, exactly.
-    return np.array(canvas)
-
-
-def _mix_inks(inks, inverted):
-    """RGB from CMYK as Pillow gives it, which has undone the Adobe inversion whether the file was inverted or not."""
-    light = inks.astype("uint16")
-    light = 255 - light if inverted else light
-    return light[..., :3] * light[..., 3:] // 255
-
-
-def _turn(pixels, turn):
-    """Undo an EXIF orientation (1 to 8)."""
-    if turn >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if turn in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if turn in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels

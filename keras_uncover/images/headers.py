@@ -68,8 +68,8 @@ def name_format(data):
 def read_frame(data, container):
     """What the file states of its pixels; nothing is decoded.
 
-    Returns: ``(width, height, components)``: pixels before any turn; of a JPEG the number of components, 1 in grey, 3 in
-    colour, 4 in CMYK, and 3 for other formats.
+    Returns: ``(width, height, components)``: pixels before any turn; of a JPEG the number of components, 1 in grey, 3
+    in colour, 4 in CMYK, and 3 for other formats.
     """
     return _jpeg_frame(data) if container == "JPEG" else (*{"PNG": _png_size, "WebP": _webp_size}[container](data), 3)
 

@@ -1,36 +1,17 @@
-"""What a photo is answered with: one ``FaceAnswer`` a face, a ``Result`` a photo, and their form as data.
+"""What a photo is answered with: one ``FaceAnswer`` a face, and a ``Result`` a photo.
 
 The question is whether a face was *swapped in*. A portrait that is generated as a whole counts as genuine.
 """
 
-import copy
-import math
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 VERDICTS = ("fake", "genuine", "uncertain", "no_face")
-OUTPUT_KINDS = ("target", "donor", "mask", "reswap", "figure", "heatmap")
-
-VERDICT_WORDS = {
-    "fake": "the model says that this face was swapped in",
-    "genuine": "no swap found, as far as the model can tell",
-    "uncertain": "too close to call",
-    "no_face": "no face found, so nothing was judged",
-}
-
-CSV_HEADER = (
-    "file", "sha256", "face_index", "bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1", "verdict", "p_fake", "threshold",
-    "error_rates_split", "error_rates_n_people", "error_rates_false_alarm", "error_rates_false_alarm_n",
-    "error_rates_miss", "error_rates_miss_n", "mask_area", "reswap_ssim", "reswap_residual", "outputs_target",
-    "outputs_donor", "outputs_mask", "outputs_reswap", "outputs_figure", "outputs_heatmap", "model", "warnings",
-    "seconds", "error_rule", "error_received", "error_hint", "faces_found", "faces_answered", "faces_left_out",
-    "faces_unsure",
-)
+NAMES_DONOR = ("fake", "uncertain")  # nobody is invented for a face that is called genuine
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class FaceAnswer:
-    """The answer for one face, or for a photo without one.
+    """The answer for one face, or for a photo without one (``no_face``). All arguments are given by name.
 
     Attributes:
         face_index: place among the photo's faces, from 0; None for ``no_face``.
@@ -51,22 +32,22 @@ class FaceAnswer:
         points: float32 ``(478, 3)``, the face's mesh in photo pixels, or None.
     """
 
-    face_index: int | None
-    bbox: tuple | None
     verdict: str
-    p_fake: float | None
     threshold: float
-    mask_area: float | None
-    reswap: dict | None
     model: str
+    face_index: int | None = None
+    bbox: tuple | None = None
+    p_fake: float | None = None
+    mask_area: float | None = None
+    reswap: dict | None = None
     warnings: list = field(default_factory=list)
     seconds: float = 0.0
+    error_rates: dict | None = field(default=None, repr=False)
     crop: object = field(default=None, repr=False)
     mask: object = field(default=None, repr=False)
     target: object = field(default=None, repr=False)
     donor: object = field(default=None, repr=False)
     reswap_image: object = field(default=None, repr=False)
-    error_rates: dict | None = field(default=None, repr=False)
     place: object = field(default=None, repr=False)
     points: object = field(default=None, repr=False)
 
@@ -74,10 +55,15 @@ class FaceAnswer:
         if self.verdict not in VERDICTS:
             raise ValueError(f"verdict must be one of {VERDICTS}; received {self.verdict!r}.")
 
+    @classmethod
+    def no_face(cls, threshold, model, warnings=()):
+        """The answer for a photo without a face."""
+        return cls(verdict="no_face", threshold=threshold, model=model, warnings=list(warnings))
+
     @property
     def names_donor(self):
         """Whether a donor may be shown: never for a genuine face, because nobody is invented."""
-        return self.verdict in ("fake", "uncertain")
+        return self.verdict in NAMES_DONOR
 
 
 @dataclass(eq=False)
@@ -92,7 +78,7 @@ class Result:
         found: number of faces that were found; None for as many as are answered. More than that are left out.
         unsure: number of other places that may be a face, of which the mesh network is not sure enough for a verdict.
 
-    The other fields are those of the first face.
+    Every field of ``FaceAnswer`` can be read here, too: it is that of the first face.
     """
 
     file: str
@@ -126,22 +112,10 @@ class Result:
         """The first face's answer."""
         return self.faces[0]
 
-    face_index = property(attrgetter("main.face_index"))
-    bbox = property(attrgetter("main.bbox"))
-    verdict = property(attrgetter("main.verdict"))
-    p_fake = property(attrgetter("main.p_fake"))
-    threshold = property(attrgetter("main.threshold"))
-    mask_area = property(attrgetter("main.mask_area"))
-    reswap = property(attrgetter("main.reswap"))
-    model = property(attrgetter("main.model"))
-    warnings = property(attrgetter("main.warnings"))
-    seconds = property(attrgetter("main.seconds"))
-    crop = property(attrgetter("main.crop"))
-    mask = property(attrgetter("main.mask"))
-    target = property(attrgetter("main.target"))
-    donor = property(attrgetter("main.donor"))
-    reswap_image = property(attrgetter("main.reswap_image"))
-    error_rates = property(attrgetter("main.error_rates"))
+    def __getattr__(self, name):
+        if name in FaceAnswer.__dataclass_fields__:
+            return getattr(self.main, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def decide(p_fake, threshold, band=None):
@@ -168,126 +142,3 @@ def decide(p_fake, threshold, band=None):
             return "uncertain"
     return "fake" if p_fake >= threshold else "genuine"
 
-
-def format_score(p_fake, threshold):
-    """``p_fake`` as text that never rounds onto the threshold, 0 or 1 when it is not there."""
-    for digits in range(3, 9):
-        text = f"{p_fake:.{digits}f}"
-        if all(float(text) != mark or p_fake == mark for mark in (0.0, 1.0, threshold)):
-            break
-    return text
-
-
-def describe_rates(rates):
-    """Error rates as a sentence, with n and the split's name.
-
-    Args:
-        rates: as ``calibrated.error_rates`` gives it.
-    """
-    split, unsure = rates["split"], [rates["uncertain_genuine"], rates["uncertain_fake"]]
-
-    def share(entry):
-        low, high = (100 * end for end in entry["interval"])
-        return f"{100 * entry['value']:.1f} % ({low:.1f} to {high:.1f}) of {entry['n']}"
-
-    text = (
-        f"at this threshold {share(rates['false_alarm'])} genuine {split} photos were called fake and "
-        f"{share(rates['miss'])} fakes were called genuine"
-    )
-    if any(entry["value"] for entry in unsure):
-        first, second = (f"{100 * entry['value']:.1f} %" for entry in unsure)
-        text += f"; {first} and {second} were too close to call"
-    return text
-
-
-def describe_counts(counts):
-    """How many faces of a photo were found and answered, as sentences; none where its only face is answered.
-
-    Args:
-        counts: as in ``Result.counts``.
-
-    Returns: list of str.
-    """
-    found, answered, left_out, unsure = (counts[key] for key in ("found", "answered", "left_out", "unsure"))
-    told = []
-    if left_out:
-        others = "1 is left out and may be a fake" if left_out == 1 else f"{left_out} are left out and may be fakes"
-        largest = "the largest is answered" if answered == 1 else f"the {answered} largest are answered"
-        told.append(f"{found} faces were found; {largest}, {others}")
-    elif found > 1:
-        told.append(f"{found} faces were found; all are answered")
-    if unsure:
-        places = "1 place looks" if unsure == 1 else f"{unsure} places look"
-        told.append(f"{places} a little like a face, too little for a verdict")
-    return told
-
-
-def finite(value, digits=None):
-    """A plain float, or None where there is no number (JSON knows neither NaN nor infinity)."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(value) if digits is None else round(float(value), digits)
-
-
-def to_records(result, outputs=None):
-    """One dict a face, ready for JSON, with the same keys in the same order whatever the verdict.
-
-    Args:
-        result: ``Result``.
-        outputs: None, or one dict a face from kind (``OUTPUT_KINDS``) to the path written; kinds may be missing.
-
-    Returns: list of dicts; what does not apply is None.
-    """
-    outputs = outputs or [{}] * len(result.faces)
-    if len(outputs) != len(result.faces):
-        raise ValueError(f"outputs must have one entry a face, {len(result.faces)}; received {len(outputs)}.")
-    return [face_record(result, answer, paths) for answer, paths in zip(result.faces, outputs)]
-
-
-def face_record(result, answer, paths):
-    """The record of one face; see ``to_records``."""
-    bbox, reswap = answer.bbox, answer.reswap
-    return {
-        "file": str(result.file),
-        "sha256": result.sha256,
-        "faces": result.counts,
-        "face_index": None if answer.face_index is None else int(answer.face_index),
-        "bbox": None if bbox is None else [finite(value, 2) for value in bbox],
-        "verdict": answer.verdict,
-        "p_fake": finite(answer.p_fake),
-        "threshold": finite(answer.threshold),
-        "error_rates": None if answer.error_rates is None else copy.deepcopy(answer.error_rates),
-        "mask_area": finite(answer.mask_area, 6),
-        "reswap": None if reswap is None else {key: finite(reswap[key], 6) for key in ("ssim", "residual")},
-        "outputs": {kind: None if paths.get(kind) is None else str(paths[kind]) for kind in OUTPUT_KINDS},
-        "model": answer.model,
-        "warnings": [str(warning) for warning in answer.warnings],
-        "seconds": finite(answer.seconds, 3),
-    }
-
-
-def error_record(file, sha256, error):
-    """The record of a refused file.
-
-    Args:
-        file: path as given.
-        sha256: hash of its bytes, or None where they could not be read.
-        error: an exception with ``rule``, ``received`` and ``hint``.
-    """
-    reasons = {"rule": str(error.rule), "received": str(error.received), "hint": str(error.hint)}
-    return {"file": str(file), "sha256": sha256, "error": reasons}
-
-
-def csv_row(record):
-    """Flatten a record of either kind to the columns of ``CSV_HEADER``; what does not apply is an empty string."""
-    flat = dict(record)
-    flat.update(zip(("bbox_x0", "bbox_y0", "bbox_x1", "bbox_y1"), record.get("bbox") or ()))
-    for group in ("faces", "reswap", "outputs", "error"):
-        flat.update({f"{group}_{key}": value for key, value in (record.get(group) or {}).items()})
-    for key, value in (record.get("error_rates") or {}).items():
-        rate = isinstance(value, dict)
-        flat[f"error_rates_{key}"] = value["value"] if rate else value
-        if rate:
-            flat[f"error_rates_{key}_n"] = value["n"]
-    flat["warnings"] = "; ".join(record.get("warnings", ()))
-    return ["" if flat.get(column) is None else flat[column] for column in CSV_HEADER]

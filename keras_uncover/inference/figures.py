@@ -1,8 +1,9 @@
-"""One picture that shows a whole answer: input, verdict, recovered sources, re-swap and mask.
+"""One picture that shows a whole answer: input, verdict, recovered sources, re-swap and mask. And one of a ranking.
 
 Words carry the verdict and colour only repeats it, so the figure reads in grey and with any colour vision.
 """
 
+import os
 import textwrap
 
 import numpy as np
@@ -14,8 +15,7 @@ from PIL import Image
 from keras_uncover.files import new_file
 from keras_uncover.images.overlays import tint_mask
 from keras_uncover.images.provenance import png_metadata
-from keras_uncover.inference.answers import VERDICT_WORDS, format_score
-from keras_uncover.inference.wording import MISSING, NO_DONOR, NO_FACE, NO_RESWAP
+from keras_uncover.inference.wording import MISSING, NO_DONOR, NO_FACE, NO_RESWAP, VERDICT_WORDS, format_score
 
 # All lengths are pixels of the finished picture.
 WIDTH, HEIGHT, DPI = 1800, 420, 100
@@ -25,6 +25,7 @@ PANEL, GAP, LEFT, TOP = 280, 16, 20, 56
 COLOURS = {"fake": "#B34700", "genuine": "#00598F", "uncertain": "#444444", "no_face": "#444444"}
 INK, SOFT, PALE = "#1A1A1A", "#4A4A48", "#F1F1EE"
 MARKER = "#FFC20A"
+CELL = 1.9  # inches of a picture's side in a ranking
 
 NOTE = (
     "Recovered faces are a model's guess and may show nobody. "
@@ -209,3 +210,43 @@ def draw_mask(figure, answer):
         centres = (np.arange(len(mask)) + 0.5) * PANEL / len(mask)
         for colour, line in (("white", 3.0), (INK, 1.2)):
             axes.contour(centres, centres, mask, levels=[0.5], colors=[colour], linewidths=[line])
+
+
+def save_ranking(path, pictures, found, crops, model):
+    """Draw a ranking and write it as a marked PNG.
+
+    Args:
+        path: where to; a file there is replaced.
+        pictures: dict from role to the recovered face, float32 ``(size, size, 3)``.
+        found: dict from role to the list that ``likeness.rank`` gives; roles without one are left out.
+        crops: dict from a reference's file to its crop.
+        model: name of what recovered the faces.
+    """
+    roles = [role for role in pictures if found.get(role)]
+    columns = 1 + max(len(found[role]) for role in roles)
+    figure = Figure(figsize=(CELL * columns + 0.4, (CELL + 0.75) * len(roles) + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, role in zip(figure.subplots(len(roles), columns, squeeze=False), roles):
+        show_picture(axes[0], pictures[role], f"recovered {role}", "a model's guess")
+        for cell in axes[1:]:
+            cell.set_axis_off()
+        for cell, entry in zip(axes[1:], found[role]):
+            cell.set_axis_on()
+            mark = "within the mark" if entry["same_person"] else "beyond the mark"
+            title = f"{entry['rank']}. {printable(os.path.basename(entry['file']))}"
+            show_picture(cell, crops[entry["file"]], title, f"distance {entry['distance']:.3f}, {mark}")
+    figure.supxlabel(
+        "A ranking is a lead, no identification: the nearest is named even where nobody here is shown.",
+        fontsize=9, color=INK,
+    )
+    mark = {"pnginfo": png_metadata("figure", model)}
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=110, facecolor="white", pil_kwargs=mark)
+
+
+def show_picture(axes, picture, title, words):
+    """One picture with a title above and words below."""
+    axes.imshow(to_uint8(picture), interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(title, fontsize=9, color=INK, parse_math=False)
+    axes.set_xlabel(words, fontsize=8, color=SOFT)

@@ -1,7 +1,7 @@
 """Whom recovered faces look like: reference photos ranked by the judge's distance.
 
 A ranking is a lead, never an identification: the nearest of a gallery is the nearest even where nobody in it was in
-the photo.
+the photo. The words say how often the judge's mark takes one person for another.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,23 @@ from keras_uncover.backend import own_settings
 from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.identity import SAME_PERSON, distance
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
-from keras_uncover.inference.likeness_text import ROLES
+from keras_uncover.inference.wording import NO_DONOR, VERDICT_WORDS, percent
 from keras_uncover.ops.texture import uv_map
 from keras_uncover.swaps.synthesis import neutral_outside
+
+NO_LEAD = "A ranking is a lead and no identification: the nearest is named even where nobody in the gallery is shown."
+OTHER_PHOTOS = (
+    "These rates hold for other pictures of the same moment of {n_people} people, the {split} split; with photos taken "
+    "on other days, and between relatives, more are mistaken. They differ between groups of people by age, sex and "
+    "skin, which was not measured."
+)
+UNMEASURED = "The mark's error rates were not measured with these weights."
+ROLES = ("target", "donor")
+WITHOUT = {
+    "target": "no target was recovered in which a face is seen",
+    "donor": "no donor was recovered in which a face is seen",
+    "genuine": NO_DONOR,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +84,7 @@ class Matcher:
         faces = self.finder.find(photo, max_faces=1, small=True)
         if not faces or not faces[0].sure:
             raise ImageError("A reference photo shows a face", f'"{path}", in which none was found', "Take another.")
-        crops, points = align_faces(photo, faces, self.size)
+        crops, points, _ = align_faces(photo, faces, self.size)
         _, hull = uv_map(ops.convert_to_tensor(points[0]), self.size)
         face = ops.convert_to_numpy(neutral_outside(crops[0], hull))
         return np.stack([crops[0], face]), np.concatenate([points, points])
@@ -91,14 +105,8 @@ class Matcher:
     @own_settings(exact=True)
     def describe_picture(self, picture):
         """The descriptor of one recovered face, float32 ``(size, size, 3)`` in [0, 1], or None without a face."""
-        points = self.points_of(picture)
+        points = self.finder.points_in_crop(picture)
         return None if points is None else self.judge.describe(picture[None], points[None])[0]
-
-    def points_of(self, picture):
-        """Mesh points ``(478, 3)`` of one recovered face in unit coordinates, or None where the mesh sees no face."""
-        whole = np.array([[[self.size, 0, 0], [0, self.size, 0]]], "float32")
-        points, presence = self.finder.points_in(np.round(picture * 255).astype("uint8"), whole)
-        return None if presence[0] < 0.5 else points[0] / self.size
 
 
 def rank(features, references, role, top):
@@ -127,3 +135,72 @@ def rank(features, references, role, top):
         }
         for place, k in enumerate(order, 1)
     ]
+
+
+def describe_judge(measured):
+    """The judge's error rates at its own mark, or that there are none.
+
+    Args:
+        measured: entry of its configuration: ``split``, ``n_people``, ``others_within`` and ``own_beyond``, each
+            ``{"value", "interval", "n"}``; or None.
+    """
+    if measured is None:
+        return UNMEASURED
+    return (
+        f"Between photos, {percent(measured['others_within'])} of the pairs of different people are within the mark of "
+        f"{SAME_PERSON:g}, and {percent(measured['own_beyond'])} of another picture of the same person beyond it. "
+        + OTHER_PHOTOS.format(**measured)
+    )
+
+
+def describe_recovered(measured, role):
+    """The same for recovered faces, which are guesses, or that it was not measured.
+
+    Args:
+        measured: entry ``recovered`` of the preset's configuration or of an evaluation: from role to
+            ``{"own_within", "others_within"}``; or None.
+        role: ``"target"`` or ``"donor"``.
+    """
+    found = (measured or {}).get(role)
+    if found is None:
+        return f"Recovered {role}: {UNMEASURED[0].lower()}{UNMEASURED[1:]}"
+    return (
+        f"Recovered {role}: on the {measured['split']} people, {percent(found['own_within'])} were within the mark of "
+        f"their own person's photo, and so were {percent(found['others_within'])} of the pairs with other people's"
+    )
+
+
+def recovered_rates(report, weights_sha256):
+    """What an evaluation says of recovered faces at the judge's mark, for a preset's configuration.
+
+    Args:
+        report: as ``evaluate_keras.py --json`` writes it.
+        weights_sha256: hash of the preset's weights.
+
+    Returns: dict of ``split``, ``n_people``, ``weights_sha256`` and, by role, ``own_within`` and ``others_within``;
+        None where the evaluation is one of other weights or has no such numbers.
+    """
+    if report.get("weights_sha256") != weights_sha256:
+        return None
+    rates = {
+        role: {name: report[role][f"{name}_mark"] for name in ("own_within", "others_within")}
+        for role in ROLES if "own_within_mark" in (report.get(role) or {})
+    }
+    said = {name: report[name] for name in ("split", "n_people", "weights_sha256")}
+    return {**said, **rates} if rates else None
+
+
+def describe_match(record):
+    """Lines of text for the record of ``keras-uncover match``."""
+    yield f"{record['file']}: {record['verdict'].replace('_', ' ').upper()}, {VERDICT_WORDS[record['verdict']]}"
+    for role in ROLES:
+        found = record[role]
+        if found is None:
+            key = "genuine" if role == "donor" and record["verdict"] == "genuine" else role
+            yield f"recovered {role}: {WITHOUT[key]}"
+            continue
+        yield f"nearest to the recovered {role}:"
+        for entry in found:
+            mark = "within the same-person mark" if entry["same_person"] else "beyond the mark"
+            yield f"  {entry['rank']}. {entry['file']}  distance {entry['distance']:.3f}, {mark}"
+    yield from record["notes"]

@@ -1,19 +1,16 @@
-"""What a run leaves behind: marked pictures in a folder, and records as JSON lines or CSV."""
+"""What a run leaves behind: marked pictures in a folder, under names that never meet."""
 
-import csv
 import hashlib
 import os
 import re
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from keras_uncover.escapes import for_stdout, to_json
 from keras_uncover.files import remove_parts
 from keras_uncover.images import provenance
 from keras_uncover.images.overlays import lay_over
-from keras_uncover.inference.answers import CSV_HEADER, OUTPUT_KINDS, csv_row
+from keras_uncover.inference.records import OUTPUT_KINDS
 from keras_uncover.overwriting import check_output
 
 MAX_STEM = 120  # bytes
@@ -148,38 +145,3 @@ def remove_old(path, kind):
     if ours:
         path.unlink()
 
-
-class RecordWriter:
-    """Writes records as they come: JSON lines on stdout, rows of a CSV file or stdout.
-
-    Args:
-        as_json: whether to write JSON lines.
-        csv_path: None, a path, or ``"-"`` for stdout.
-    """
-
-    def __init__(self, as_json, csv_path):
-        self.as_json, self.file, self.rows = as_json, None, None
-        if (as_json or csv_path == "-") and hasattr(sys.stdout, "reconfigure"):
-            # Data is UTF-8 in any locale; a byte of a file name that is not becomes an escape that JSON knows.
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        if csv_path == "-":
-            self.file = sys.stdout
-        elif csv_path is not None:
-            self.file = open(csv_path, "w", newline="", encoding="utf-8", errors="backslashreplace")
-        if self.file is not None:
-            self.rows = csv.writer(self.file, lineterminator="\n")
-            self.rows.writerow(CSV_HEADER)
-
-    def write(self, record):
-        """Write one record; a reader at the other end of a pipe has it at once."""
-        if self.as_json:
-            print(to_json(record), flush=True)
-        if self.rows is not None:
-            row = csv_row(record)
-            self.rows.writerow(map(for_stdout, row) if self.file is sys.stdout else row)
-            self.file.flush()
-
-    def close(self):
-        """Close a CSV file that this opened."""
-        if self.file is not None and self.file is not sys.stdout:
-            self.file.close()

@@ -4,7 +4,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from keras_uncover.inference.likeness_text import recovered_rates
+from keras_uncover.inference.likeness import recovered_rates
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config
 

@@ -1,46 +1,34 @@
-"""The one road from a photo to an answer; command line, demo, evaluation and export all take it."""
+"""From a photo to its answer; command line, demo, evaluation and export all answer by ``Uncoverer``."""
 
 import hashlib
 import os
 import time
 
 import numpy as np
-from keras import ops
 
 from keras_uncover.backend import own_settings
 from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
-from keras_uncover.images.decode import decode_with_notes, read_bytes
-from keras_uncover.inference.answers import FaceAnswer, Result, decide
+from keras_uncover.images.decode import ImageError, decode_with_notes, read_bytes
+from keras_uncover.inference.answers import NAMES_DONOR, FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
 from keras_uncover.inference.reswap import build_reswap
-from keras_uncover.inference.wording import SWAPS_ONLY
+from keras_uncover.inference.wording import (
+    NO_DONOR_FACE,
+    OTHER_THRESHOLD,
+    RATES_HOLD,
+    SMALL_FACE,
+    SWAPS_ONLY,
+    UNCALIBRATED,
+)
 from keras_uncover.models.build import build_from_folder
 from keras_uncover.models.config import view_of
-from keras_uncover.ops.mesh import crop_transform
+from keras_uncover.models.face_geometry import face_mesh_of
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, read_manifest
 from keras_uncover.process import claim_process
 
-UNCALIBRATED = (
-    "This preset carries no calibration: the threshold, 0.5 unless another is given, has no measured error rate, "
-    "'uncertain' is never said, and p_fake is a score, not a probability."
-)
-OTHER_THRESHOLD = (
-    "The threshold is not the one that this preset was calibrated for: its error rates were not measured, and "
-    "'uncertain' is never said."
-)
-RATES_HOLD = (
-    "The error rates were measured on photos of {n_people} people, the {split} split of {shards}, and on swaps "
-    "synthesised from them; for other photos, such as a camera's, and for other swaps they were not measured. p_fake "
-    "is a probability where half of the photos are fakes; where fewer are, it is too high."
-)
 SMALLEST = 2.5  # times that a crop may be enlarged: up to there robustness is measured
-SMALL_FACE = (
-    "The face is small: its crop covers {side:.0f} pixels of the photo and is enlarged to {size}. Photos that were as "
-    "small as this are not among those that error rates were measured on."
-)
-NO_DONOR_FACE = "No face was found in the recovered donor, so the swap could not be made again."
 
 
 class Uncoverer:
@@ -63,7 +51,7 @@ class Uncoverer:
         self.weights_sha256 = weights_sha256
         self.name = config["name"]
         self.size, self.view = model.inputs[0].shape[1], view_of(config["arch"])
-        self.finder = FaceFinder()
+        self.finder = FaceFinder(mesh=face_mesh_of(model))
         self.reswap = build_reswap(self.size)
 
     @classmethod
@@ -139,63 +127,79 @@ class Uncoverer:
         file, digest, photo, notes = open_photo(source)
         found = self.finder.find_all(photo, small=True)
         faces = [face for face in found if face.sure]
-        answers = self.answer_faces(photo, faces[:max_faces]) if faces else [self.answer_nothing()]
+        answers = self.answer_faces(photo, faces[:max_faces], notes) if faces else [self.answer_nothing(notes)]
         seconds = (time.perf_counter() - started) / len(answers)
         for answer in answers:
             answer.seconds = seconds
-            answer.warnings.extend(notes)
         return Result(file, digest, answers, photo, len(faces), len(found) - len(faces))
 
-    def answer_nothing(self):
-        """The answer for a photo without a face."""
-        return FaceAnswer(None, None, "no_face", None, self.threshold, None, None, self.name, list(self.warnings))
+    def answer_nothing(self, notes=()):
+        """The answer for a photo without a face; ``notes`` on its file are added to the warnings."""
+        return FaceAnswer.no_face(self.threshold, self.name, [*self.warnings, *notes])
 
-    def answer_faces(self, photo, faces):
+    def answer_faces(self, photo, faces, notes=()):
         """One ``FaceAnswer`` a face. Faces are run singly: a batch of a new length would be compiled anew."""
-        crops, points = align_faces(photo, faces, self.size, self.view)
-        answers = [self.answer_face(index, face, crops[index], points[index]) for index, face in enumerate(faces)]
-        found = np.stack([face.points for face in faces]).astype("float32")
-        places = ops.convert_to_numpy(crop_transform(found, self.view))
-        for answer, place, face in zip(answers, places, faces):
-            answer.place, answer.points = place, face.points
-            side = float(np.hypot(*place[:, 0]))
-            if side < self.size / SMALLEST:
-                answer.warnings.append(SMALL_FACE.format(side=side, size=self.size))
-        return answers
+        aligned = zip(*align_faces(photo, faces, self.size, self.view))
+        return [self.answer_face(k, face, *parts, notes) for k, (face, parts) in enumerate(zip(faces, aligned))]
 
-    def answer_face(self, index, face, crop, points):
-        """The answer for one aligned face; ``points`` are its mesh in unit coordinates of the crop."""
+    def answer_face(self, index, face, crop, points, place, notes=()):
+        """The answer for one aligned face.
+
+        Args:
+            index: its number in the photo.
+            face: ``Face``.
+            crop, points, place: a row each of what ``align_faces`` gives.
+            notes: sentences on the photo's file.
+        """
         outputs = {key: value[0] for key, value in self.predict(crop[None]).items()}
-        p_fake = float(outputs["p_fake"])
-        verdict = decide(p_fake, self.threshold, self.band)
-        answer = FaceAnswer(
-            index, face.box, verdict, p_fake, self.threshold, None, None, self.name, list(self.warnings), crop=crop,
+        verdict = decide(float(outputs["p_fake"]), self.threshold, self.band)
+        pictures = {name: outputs[name] for name in ("mask", "target") if name in outputs}
+        warnings = list(self.warnings)
+        if "donor" in outputs and verdict in NAMES_DONOR:
+            pictures["donor"] = outputs["donor"]
+            pictures["reswap_image"], pictures["reswap"] = self.swap_again({"crop": crop, **pictures}, points)
+            if pictures["reswap"] is None:
+                warnings.append(NO_DONOR_FACE)
+        side = float(np.hypot(*place[:, 0]))
+        if side < self.size / SMALLEST:
+            warnings.append(SMALL_FACE.format(side=side, size=self.size))
+        return FaceAnswer(
+            face_index=index,
+            bbox=face.box,
+            verdict=verdict,
+            p_fake=float(outputs["p_fake"]),
+            threshold=self.threshold,
+            mask_area=float(outputs["mask"].mean()) if "mask" in outputs else None,
+            model=self.name,
+            warnings=[*warnings, *notes],
             error_rates=self.error_rates,
+            crop=crop,
+            place=place,
+            points=face.points,
+            **pictures,
         )
-        if "mask" in outputs:
-            answer.mask, answer.target = outputs["mask"], outputs["target"]
-            answer.mask_area = float(answer.mask.mean())
-            if answer.names_donor:
-                answer.donor = outputs["donor"]
-                self.swap_again(answer, points)
-        return answer
 
-    def swap_again(self, answer, points):
-        """Add the re-swap and its scores to an answer, or the reason why there is none."""
-        photo = np.round(answer.donor * 255).astype("uint8")
-        whole = np.array([[[self.size, 0, 0], [0, self.size, 0]]], "float32")
-        donor_points, presence = self.finder.points_in(photo, whole)
-        if presence[0] < 0.5:
-            answer.warnings.append(NO_DONOR_FACE)
-            return
+    def swap_again(self, pictures, points):
+        """Make the swap again from what was recovered.
+
+        Args:
+            pictures: dict of ``crop``, ``target`` and ``donor`` float32 ``(size, size, 3)`` and ``mask``
+                ``(size, size)``, all in [0, 1].
+            points: ``(478, 3)``, the photo's face in unit coordinates of the crop.
+
+        Returns: float32 ``(size, size, 3)`` in [0, 1] and the scores of ``FaceAnswer.reswap``; twice None where no face
+        is found in the donor.
+        """
+        donor_points = self.finder.points_in_crop(pictures["donor"])
+        if donor_points is None:
+            return None, None
         batch = {
-            "crop": answer.crop, "target": answer.target, "donor": answer.donor, "mask": answer.mask[..., None],
-            "points": points, "donor_points": donor_points[0] / self.size,
+            **{name: pictures[name] for name in ("crop", "target", "donor")}, "mask": pictures["mask"][..., None],
+            "points": points, "donor_points": donor_points,
         }
         outputs = self.reswap.predict_on_batch({key: np.asarray(v, "float32")[None] for key, v in batch.items()})
-        answer.reswap_image = np.clip(outputs["reswap"][0], 0.0, 1.0)
-        ssim, residual = outputs["scores"][0]
-        answer.reswap = {"ssim": float(ssim), "residual": float(residual)}
+        ssim, residual = map(float, outputs["scores"][0])
+        return np.clip(outputs["reswap"][0], 0.0, 1.0), {"ssim": ssim, "residual": residual}
 
 
 def open_photo(source):
@@ -208,4 +212,9 @@ def open_photo(source):
         return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source, []
     data = read_bytes(source)
     name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
-    return name, hashlib.sha256(data).hexdigest(), *decode_with_notes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        return name, digest, *decode_with_notes(data)
+    except ImageError as error:
+        error.sha256 = digest  # Else the file would be read once more to say which it was.
+        raise

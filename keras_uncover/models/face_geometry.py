@@ -52,10 +52,15 @@ def own_part(model):
     Returns: a model of the same layers and weights, to which the answer of the face mesh network is an input; the
     model itself where it holds no face mesh network.
     """
-    if FACE_MESH not in {layer.name for layer in model.layers}:
+    if face_mesh_of(model) is None:
         return model
     points = model.get_layer(FACE_MESH_ANSWER).output
     return keras.Model([*model.inputs, points], model.outputs, name=model.name)
+
+
+def face_mesh_of(model):
+    """The face mesh network that a model looks through, or None where it looks through none."""
+    return next((layer for layer in model.layers if layer.name == FACE_MESH), None)
 
 
 def dense(x, width, name, **how):

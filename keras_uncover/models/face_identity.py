@@ -58,7 +58,7 @@ def _residual(x, channels, halve, name):
 def build_face_resnet():
     """Build the judging network, with random weights.
 
-    Input: float32 ``(batch, 150, 150, 3)`` in [0, 1], RGB, a chip cut by ``keras_uncover.faces.chips``.
+    Input: float32 ``(batch, 150, 150, 3)`` in [0, 1], RGB, a chip cut by ``keras_uncover.faces.identity``.
 
     Output: float32 ``(batch, 128)``. Its Euclidean distance tells faces apart; the origin calls two faces closer than
     0.6 the same person's.

@@ -100,9 +100,24 @@ def finish(target, pixels, mask, strength, cover, rows, resynthesise):
 def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthesise=None):
     """Swap the faces of a batch.
 
-    Example:
-        ``made = make_swaps(records, donors, rng.random((len(records["crop"]), DRAWS), "float32"), {"mesh": 1.0})``
-        makes of every record a fake ``made["input"]`` whose replaced region is ``made["mask"]``.
+    Example, two crops of noise that are taken for mean faces and get each other's face:
+
+        >>> import numpy as np
+        >>> from keras_uncover.ops.mesh import mean_mesh
+        >>> from keras_uncover.ops.texture import unwrap_texture, uv_map
+        >>> from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps
+        >>> rng = np.random.default_rng(0)
+        >>> points = np.pad(mean_mesh().points, ((0, 0), (0, 1)))
+        >>> uv, hull = (np.asarray(part) for part in uv_map(points, 64))
+        >>> face = {name: np.stack([part, part]) for name, part in (("points", points), ("uv", uv), ("hull", hull))}
+        >>> crop = rng.random((2, 64, 64, 3), "float32")
+        >>> target = {**face, "crop": crop, "texture": np.asarray(unwrap_texture(crop, 64 * face["points"], 64))}
+        >>> donor = {name: part[::-1].copy() for name, part in target.items()}
+        >>> draws = rng.random((2, PLAIN_DRAWS), "float32")
+        >>> made = make_swaps(target, donor, draws, {"mesh": 1.0}, plain=True)
+        >>> fake, mask = np.asarray(made["input"]), np.asarray(made["mask"])
+        >>> fake.shape, mask.shape, bool(np.all((fake == crop)[mask[..., 0] == 0]))
+        ((2, 64, 64, 3), (2, 64, 64, 1), True)
 
     Args:
         target, donor: dicts of float32 arrays, one record a row: ``crop`` and ``texture`` ``(batch, size, size, 3)``,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from keras_uncover.backend import OWN, BackendError, chosen_backend, own_settings, read_settings, settings_file
-from keras_uncover.cli import doctor_checks
-from keras_uncover.cli.doctor_checks import FAIL, NOTE
+from keras_uncover.cli import doctor
+from keras_uncover.cli.doctor import FAIL, NOTE
 from keras_uncover.models.classifier import build_classifier
 from keras_uncover.models.config import ModelConfig
 
@@ -109,10 +109,10 @@ def test_settings_are_read_as_keras_reads_them(home, monkeypatch):
 
 def test_the_doctor_tells_what_is_set_aside_and_what_will_not_do(home):
     home(image_data_format="channels_first", floatx="float16", backend="tensorflow")
-    found = doctor_checks.check_settings()
+    found = doctor.check_settings()
     assert found.state == NOTE and "floatx float16, image_data_format channels_first" in found.words
     home(backend="openvino")
-    found = doctor_checks.check_settings()
+    found = doctor.check_settings()
     assert found.state == FAIL and "received 'openvino' from" in found.words
 
 

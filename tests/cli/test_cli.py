@@ -12,7 +12,7 @@ from stand_in import EMPTY, FAKE, GENUINE, ByBrightness, photo
 
 from keras_uncover.cli import main, predict
 from keras_uncover.images.provenance import read_mark
-from keras_uncover.inference.answers import CSV_HEADER
+from keras_uncover.inference.records import CSV_HEADER
 from keras_uncover.presets.weights import WeightsError
 
 KEYS = (

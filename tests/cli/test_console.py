@@ -7,7 +7,8 @@ import time
 import pytest
 
 from keras_uncover.cli.console import Console, describe
-from keras_uncover.inference.answers import FaceAnswer, Result, to_records
+from keras_uncover.inference.answers import FaceAnswer, Result
+from keras_uncover.inference.records import to_records
 from keras_uncover.process import hushed_start
 from keras_uncover.terminal import describe_seconds
 
@@ -16,7 +17,10 @@ HEADER = b"WARNING: All log messages before absl::InitializeLog() is called are 
 
 
 def record(verdict="fake", p_fake=0.75, outputs=None):
-    answer = FaceAnswer(2, (0, 0, 1, 1), verdict, p_fake, 0.5, 0.25, None, "tiny", ["a caution"])
+    answer = FaceAnswer(
+        face_index=2, bbox=(0, 0, 1, 1), verdict=verdict, p_fake=p_fake, threshold=0.5, mask_area=0.25, model="tiny",
+        warnings=["a caution"],
+    )
     return to_records(Result("a.jpg", "ab", [answer]), outputs)[0]
 
 
@@ -38,14 +42,15 @@ def test_the_error_rates_stand_beside_the_verdict():
 
 
 def test_no_face_in_words():
-    answer = FaceAnswer(None, None, "no_face", None, 0.5, None, None, "tiny")
+    answer = FaceAnswer.no_face(0.5, "tiny")
     assert describe(to_records(Result("a.jpg", "ab", [answer]))[0]) == [
         "a.jpg: NO FACE, no face found, so nothing was judged"
     ]
 
 
 def test_the_faces_of_a_photo_are_counted_with_its_first(capsys):
-    answers = [FaceAnswer(k, (0, 0, 1, 1), "genuine", 0.1, 0.5, 0.25, None, "tiny") for k in range(2)]
+    said = {"bbox": (0, 0, 1, 1), "verdict": "genuine", "p_fake": 0.1, "threshold": 0.5, "mask_area": 0.25}
+    answers = [FaceAnswer(face_index=k, model="tiny", **said) for k in range(2)]
     first, second = to_records(Result("a.jpg", "ab", answers, found=3))
     words = "  3 faces were found; the 2 largest are answered, 1 is left out and may be a fake"
     assert describe(first)[1] == words and words not in describe(second)

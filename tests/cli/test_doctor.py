@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from keras_uncover.cli import doctor_checks, main
-from keras_uncover.cli.doctor_checks import FAIL, NOTE, OK, Check
+from keras_uncover.cli import doctor, main
+from keras_uncover.cli.doctor import FAIL, NOTE, OK, Check
 from keras_uncover.inference import self_test
-from keras_uncover.presets import preset_folder
+from keras_uncover.presets import preset_folder, weights
 from keras_uncover.presets.weights import WeightsError
 
 
@@ -32,11 +32,11 @@ def test_json_is_one_object_a_check(capsys):
 
 
 def test_the_bundled_photo_is_answered_as_recorded(monkeypatch):
-    found = doctor_checks.check_answer("classifier")
+    found = doctor.check_answer("classifier")
     assert found.state == OK, found.words
     recorded = self_test.read_recorded(preset_folder("classifier"))
     monkeypatch.setattr(self_test, "answer_sample", lambda folder: {**recorded, "p_fake": recorded["p_fake"] - 0.1})
-    wrong = doctor_checks.check_answer("classifier")
+    wrong = doctor.check_answer("classifier")
     assert wrong.state == FAIL and "not as recorded: p_fake" in wrong.words
 
 
@@ -45,10 +45,10 @@ def test_weights_without_a_recorded_answer_are_noted(tmp_path, monkeypatch):
     recorded = self_test.read_recorded(folder)
     (folder / self_test.SELF_TEST).write_text(json.dumps({**recorded, "weights_sha256": "00" * 32}))
     monkeypatch.setattr(self_test, "answer_sample", lambda folder: recorded)
-    found = doctor_checks.check_answer(folder)
+    found = doctor.check_answer(folder)
     assert found.state == NOTE and "no answer is recorded for these weights" in found.words
     (folder / self_test.SELF_TEST).unlink()
-    assert doctor_checks.check_answer(folder).state == NOTE
+    assert doctor.check_answer(folder).state == NOTE
 
 
 def test_differences_are_said_number_by_number():
@@ -64,7 +64,7 @@ def test_differences_are_said_number_by_number():
 def test_exit_codes(failed, code, monkeypatch, capsys):
     names = ("package numpy", "weights small", "self-test")
     states = [Check(name, FAIL if name == failed else OK, "words") for name in names]
-    monkeypatch.setattr(doctor_checks, "checks", lambda preset, quick: iter([*states, Check("extras", NOTE, "none")]))
+    monkeypatch.setattr(doctor, "checks", lambda preset, quick: iter([*states, Check("extras", NOTE, "none")]))
     assert run() == code
     assert capsys.readouterr().err.splitlines()[-1] == (f"failed: {failed}" if failed else "sound")
 
@@ -73,15 +73,15 @@ def test_altered_weights_and_missing_packages_fail_and_say_the_way_out(monkeypat
     def load(folder):
         raise WeightsError("A rule.", "altered", "Copy it again.")
 
-    monkeypatch.setattr(doctor_checks, "load_verified", load)
-    found = doctor_checks.check_weights("small")
+    monkeypatch.setattr(weights, "load_verified", load)
+    found = doctor.check_weights("small")
     assert (found.state, found.words) == (FAIL, "A rule. Received: altered. Copy it again.")
-    missing = doctor_checks.check_package("no_such_package_at_all")
+    missing = doctor.check_package("no_such_package_at_all")
     assert missing.state == FAIL and "python -m pip install" in missing.words
 
 
 def test_without_sound_weights_the_self_test_is_not_made(monkeypatch):
-    monkeypatch.setattr(doctor_checks, "check_weights", lambda name: Check(f"weights {name}", FAIL, "altered"))
-    monkeypatch.setattr(doctor_checks, "check_devices", lambda: Check("backend", OK, "there"))
-    last = list(doctor_checks.checks("small"))[-1]
+    monkeypatch.setattr(doctor, "check_weights", lambda name: Check(f"weights {name}", FAIL, "altered"))
+    monkeypatch.setattr(doctor, "check_devices", lambda: Check("backend", OK, "there"))
+    last = list(doctor.checks("small"))[-1]
     assert (last.name, last.state) == ("self-test", FAIL)

@@ -142,8 +142,8 @@ def answer_all(told, out, photos=None, swaps=None):
     """What ``measure_material`` does before it counts; returns the records."""
     with material_answers.Answers(out / "answers.jsonl") as answers:
         material = read_material(photos, swaps)
-        examiner = material_answers.Examiner(told)
-        return [record for _, record in material_answers.examine_all(examiner, material, answers)]
+        examined = material_answers.examine_all(material_answers.Examiner(told), material, answers)
+        return [record for _, record in examined]
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(folders, told, tmp_path):
@@ -192,14 +192,12 @@ class StubMatcher:
     """Pictures are descriptors: truths at two corners of a square, the input at the target; black shows no face."""
 
     judge = SimpleNamespace(describe=lambda pictures, points: pictures)
+    finder = SimpleNamespace(points_in_crop=lambda picture: np.zeros((478, 3)) if picture.any() else None)
 
     def look(self, path):
         if path == "x_bad":
             raise ImageError("A reference photo shows a face", "none", "Take another.")
         return np.stack([TARGET, TARGET if path == "x_result" else DONOR]), np.zeros((2, 478, 3))
-
-    def points_of(self, picture):
-        return np.zeros((478, 3)) if picture.any() else None
 
 
 def test_recovered_faces_are_compared_whatever_the_verdict():
@@ -208,7 +206,10 @@ def test_recovered_faces_are_compared_whatever_the_verdict():
     result, target, donor, bad = (
         Picture(f"x_{role}", "", "g", role, "k", None) for role in ("result", "target", "donor", "bad")
     )
-    answer = FaceAnswer(0, (0, 0, 1, 1), "genuine", 0.1, 0.5, None, None, "told", target=DONOR, crop=DONOR)
+    answer = FaceAnswer(
+        face_index=0, bbox=(0, 0, 1, 1), verdict="genuine", p_fake=0.1, threshold=0.5, model="told", target=DONOR,
+        crop=DONOR,
+    )
     found = examiner.compare(result, answer, {"target": target, "donor": donor})
     assert found["target"] == pytest.approx({"answer": 2**0.5, "input": 0.0})
     assert found["donor"] == pytest.approx({"answer": 0.0, "input": 2**0.5})

@@ -17,10 +17,10 @@ from image_files import WHOLE
 from named_proxy import PROXIES, named_proxy
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
-from export import client
-from export import servers as doors
-from export.replies import FIELDS, PICTURE_FIELDS, check_description, read_reply
-from export.servers import Description, GrpcDoor, RestDoor, ServerError
+from export import client, servers
+from export.fields import FIELDS, PICTURE_FIELDS
+from export.replies import check_description, read_reply
+from export.servers import Description, GrpcServer, RestServer, ServerError
 from keras_uncover.images.decode import ImageError
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def photo(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(doors, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(servers, "FIRST_PAUSE", 0.01)
 
 
 def closed_port():
@@ -152,7 +152,7 @@ def test_a_busy_server_is_asked_again(rest, photo, capsys):
     assert code == 0 and len(seen) == 4 and records[0]["verdict"] == "no_face"
     url, seen = rest(lambda path, number: (503, {"error": "busy"}))
     code, _, err = run(capsys, photo, "--url", url, "--json")
-    assert code == 5 and len(seen) == doors.RETRIES + 1 and "HTTP 503" in err and "busy" in err
+    assert code == 5 and len(seen) == servers.RETRIES + 1 and "HTTP 503" in err and "busy" in err
 
 
 def test_an_answer_that_is_late_is_told(rest, photo, capsys):
@@ -184,7 +184,7 @@ def test_a_server_of_something_else_is_told(rest, photo, capsys, answer, words):
 
 
 @pytest.mark.parametrize("outputs, words", [
-    ({name: value for name, value in NOBODY.items() if name not in ("bbox", "verdict")}, "one without verdict, bbox"),
+    ({name: value for name, value in NOBODY.items() if name not in ("bbox", "verdict")}, "one without bbox, verdict"),
     ({**NOBODY, "found": [[False], [False]]}, "2 rows of found for 1 photos"),
     ({**NOBODY, "count": 0}, "no list of rows of count"),
     ({**NOBODY, "found": [[]]}, "values that cannot be read: IndexError"),
@@ -261,7 +261,7 @@ def test_grpc_asks_for_what_the_warm_up_has_run_and_keeps_what_was_asked_for(tol
     service.reply = predict_pb2.PredictResponse()
     for name in ("p_fake", "mask_png_bytes"):
         service.reply.outputs[name].CopyFrom(tf.make_tensor_proto([0.5]))
-    door = GrpcDoor(address, "keras_uncover", 10, 2**20)
+    door = GrpcServer(address, "keras_uncover", 10, 2**20)
     assert door.predict("faces", [b"photo"], ("p_fake", "verdict")) == {"p_fake": [0.5]}
     (request,) = service.seen
     assert list(request.output_filter) == [] and request.inputs["photo_bytes"].string_val == [b"photo"]
@@ -270,7 +270,7 @@ def test_grpc_asks_for_what_the_warm_up_has_run_and_keeps_what_was_asked_for(tol
 
 def test_grpc_is_asked_again_where_the_server_is_unavailable(told):
     service, address = told(*[grpc.StatusCode.UNAVAILABLE] * 2)
-    assert GrpcDoor(address, "keras_uncover", 20, 2**20).describe().signatures == {"faces": {"p_fake"}}
+    assert GrpcServer(address, "keras_uncover", 20, 2**20).describe().signatures == {"faces": {"p_fake"}}
     assert service.asked == 3
 
 
@@ -282,16 +282,16 @@ def test_grpc_is_asked_again_where_the_server_is_unavailable(told):
 def test_grpc_errors_are_told_in_words(told, status, words):
     service, address = told(status)
     with pytest.raises(ServerError, match=words):
-        GrpcDoor(address, "keras_uncover", 20, 2**20).describe()
+        GrpcServer(address, "keras_uncover", 20, 2**20).describe()
     assert service.asked == 1
 
 
 def test_a_grpc_deadline_holds_and_a_message_has_its_limit(told):
     _, address = told()
     with pytest.raises(ServerError, match="An answer must come within 0.5 s"):
-        GrpcDoor(address, "keras_uncover", 0.5, 2**20).predict("faces", [b"x"], FIELDS)
+        GrpcServer(address, "keras_uncover", 0.5, 2**20).predict("faces", [b"x"], FIELDS)
     with pytest.raises(ServerError, match="A message must fit into gRPC's limit.*Raise --max-message"):
-        GrpcDoor(address, "keras_uncover", 5, 1000).predict("faces", [bytes(2000)], FIELDS)
+        GrpcServer(address, "keras_uncover", 5, 1000).predict("faces", [bytes(2000)], FIELDS)
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ def test_no_proxy_of_the_environment_hears_anything(rest, told, proxy, photo, ca
     url, _ = rest(fitting)
     assert run(capsys, photo, "--url", url, "--json")[0] == 0
     service, address = told()
-    GrpcDoor(address, "keras_uncover", 20, 2**20).describe()
+    GrpcServer(address, "keras_uncover", 20, 2**20).describe()
     assert service.asked == 1 and proxy[1] == []
 
 
@@ -368,4 +368,4 @@ def test_a_door_is_closed_where_its_package_is_missing(monkeypatch, photo, capsy
 
 def test_an_address_without_a_scheme_is_told():
     with pytest.raises(ServerError, match="A model server must answer"):
-        RestDoor("localhost:8501", "keras_uncover", 1).describe()
+        RestServer("localhost:8501", "keras_uncover", 1).describe()

@@ -10,7 +10,8 @@ from image_files import BOMBS, WHOLE, blocks, chunk, huge_cmyk, huge_png, noise,
 from PIL import Image
 
 from export.graph.decode import BAND, decode_photo
-from export.graph.headers import MAX_CHUNKS, MAX_SEGMENTS, PIECE
+from export.graph.headers import MAX_CHUNKS
+from export.graph.jpeg import MAX_SEGMENTS, PIECE
 from keras_uncover.images.decode import MAX_BYTES, NO_END, ImageError, decode_image, decode_with_notes, read_bytes
 
 UNDECODABLE = " (its pixels cannot be decoded)"

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.graph import small
+from export.graph import faces
 from export.graph.answers import warn_of_small
 from export.graph.faces import find_faces
 from keras_uncover.faces.finder import FaceFinder
 from keras_uncover.faces.small_faces import make_view
 from keras_uncover.images.decode import decode_image, read_bytes
-from keras_uncover.inference.uncoverer import SMALL_FACE
+from keras_uncover.inference.wording import SMALL_FACE
 
 FACE = Path(__file__).parents[1] / "data" / "face_0.jpg"
 
@@ -24,7 +24,7 @@ def test_the_larger_view_is_that_of_the_library_to_the_bit(height, width):
     expected, side = make_view(photo)
     size = expected.shape[1]
     # Traced for any size of photo, as in the SavedModel.
-    traced = tf.function(lambda photo: small.make_view(photo, size))
+    traced = tf.function(lambda photo: faces.make_view(photo, size))
     view, covered = traced.get_concrete_function(tf.TensorSpec([None, None, 3], "uint8"))(tf.constant(photo))
     assert np.array_equal(view, expected) and covered == side
 

@@ -70,7 +70,10 @@ def test_what_belongs_to_a_version_travels_with_it(served):
 
 
 def test_a_warm_up_request_for_each_signature(served):
-    requests = warmup.read_warmup(served / "1")
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    records = tf.data.TFRecordDataset(str(served / "1" / warmup.EXTRA / warmup.FILE)).as_numpy_iterator()
+    requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
     signatures = read_signatures(served / "1")
     assert sorted(request.model_spec.signature_name for request in requests) == sorted(signatures)
     for request in requests:
@@ -255,7 +258,10 @@ class Answers:
     """Stands for the ``Uncoverer`` whose answers are the right ones."""
 
     def __call__(self, path):
-        face = FaceAnswer(0, (1.0, 2.0, 3.0, 4.0), "genuine", 0.25, 0.5, None, None, "told", crop=CROP)
+        face = FaceAnswer(
+            face_index=0, bbox=(1.0, 2.0, 3.0, 4.0), verdict="genuine", p_fake=0.25, threshold=0.5, model="told",
+            crop=CROP,
+        )
         return Result(str(path), "", [face])
 
     def model(self, crops, training):

@@ -1,15 +1,13 @@
 """Face finding: the pure parts against numbers worked out by hand, the whole on real portraits."""
 
-
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import ops
 from PIL import Image
 from portrait_files import portrait
 
 from keras_uncover.faces import detection
-from keras_uncover.faces.finder import FaceFinder, find_faces, letterbox_matrices, letterboxes, place_faces, rank_faces
+from keras_uncover.faces.detection import rank_faces
+from keras_uncover.faces.finder import FaceFinder, letterbox_matrices, letterboxes, place_faces
 from keras_uncover.faces.small_faces import make_view, needs_closer_look, seek_small, shrink
 
 
@@ -208,24 +206,12 @@ def test_size_of_the_photo_does_not_matter(finder):
 def test_points_in_equals_find(finder):
     photo = portrait(0)
     face = finder.find(photo)[0]
-    regions = np.asarray(detection.region_of_points(face.points[None]))
+    flat = face.points[None, :, :2]
+    eyes = flat[:, detection.EYE_LEFT], flat[:, detection.EYE_RIGHT]
+    regions = np.asarray(detection.square_region(flat.min(axis=1), flat.max(axis=1), *eyes))
     points, presence = finder.points_in(photo, np.repeat(regions, 2, axis=0))
     assert points.shape == (2, 478, 3) and presence.min() > 0.99
     assert np.allclose(points[0], points[1], atol=1e-3) and error(points[0], face.points) < 0.03
-
-
-def test_whole_road_inside_a_tensorflow_function(finder):
-    signature = [tf.TensorSpec((None, None, 3), "uint8")]
-    compiled = tf.function(lambda p: find_faces(p, finder.detector, finder.mesh, 2), input_signature=signature)
-    for photo in (portrait(0), np.pad(portrait(2), ((0, 0), (30, 200), (0, 0)))):
-        expected = finder.find(photo)
-        inside = {name: ops.convert_to_numpy(value) for name, value in compiled(photo).items()}
-        eager = find_faces(photo, finder.detector.predict_on_batch, finder.mesh.predict_on_batch, 2)
-        assert inside["boxes"].shape == (2, 4) and inside["points"].shape == (2, 478, 3)
-        assert (inside["scores"] > 0).sum() == len(expected) == 1
-        assert np.allclose(inside["boxes"][0], expected[0].box, atol=0.05)
-        assert np.allclose(inside["points"][0], expected[0].points, atol=0.05)
-        assert np.allclose(ops.convert_to_numpy(eager["points"])[0], expected[0].points, atol=0.05)
 
 
 def test_refused(finder):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_uncover.faces.chips import CutChips, chip_template, chip_transform, cut_chips, reads_per_pixel
+from keras_uncover.faces.identity import CutChips, chip_template, chip_transform, cut_chips, reads_per_pixel
 from keras_uncover.ops.mesh import mean_mesh
 
 

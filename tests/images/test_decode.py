@@ -13,7 +13,8 @@ import pytest
 from image_files import BOMBS, WHOLE, blocks, chunk, noise, png, refusal, save
 from PIL import Image
 
-from keras_uncover.images.decode import BAND, decode_image
+from keras_uncover.images.decode import decode_image
+from keras_uncover.images.pixels import BAND
 
 
 def first_row(data):

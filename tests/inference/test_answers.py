@@ -6,18 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_uncover.inference.answers import (
-    CSV_HEADER,
-    FaceAnswer,
-    Result,
-    csv_row,
-    decide,
-    describe_counts,
-    describe_rates,
-    error_record,
-    format_score,
-    to_records,
-)
+from keras_uncover.inference.answers import FaceAnswer, Result, decide
+from keras_uncover.inference.records import CSV_HEADER, csv_row, error_record, to_records
+from keras_uncover.inference.wording import describe_counts, describe_rates, format_score
 
 KEYS = (
     "file sha256 faces face_index bbox verdict p_fake threshold error_rates mask_area reswap outputs model warnings "
@@ -51,7 +42,7 @@ def fake_answer(**changes):
 
 
 def no_face_answer():
-    return FaceAnswer(None, None, "no_face", None, 0.5, None, None, "small")
+    return FaceAnswer.no_face(0.5, "small")
 
 
 @pytest.mark.parametrize(

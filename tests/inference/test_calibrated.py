@@ -12,9 +12,11 @@ from keras import ops
 
 from keras_uncover.evaluation import calibration
 from keras_uncover.inference import uncoverer
-from keras_uncover.inference.answers import Result, to_records
+from keras_uncover.inference.answers import Result
 from keras_uncover.inference.calibration import ScaleScore, error_rates
-from keras_uncover.inference.uncoverer import OTHER_THRESHOLD, SWAPS_ONLY, UNCALIBRATED, Uncoverer
+from keras_uncover.inference.records import to_records
+from keras_uncover.inference.uncoverer import SWAPS_ONLY, Uncoverer
+from keras_uncover.inference.wording import OTHER_THRESHOLD, UNCALIBRATED
 from keras_uncover.models.build import build_from_folder, build_model, save_network
 from keras_uncover.models.config import TINY
 from keras_uncover.presets.schema import check_calibration, uncalibrated
@@ -27,8 +29,8 @@ SCALE = {"temperature": 2.5, "bias": -0.75}
 @pytest.fixture(autouse=True)
 def no_finder(monkeypatch):
     """Crops are given here; a finder that finds nothing, and no re-swap, spare their building."""
-    finder = SimpleNamespace(points_in=lambda photo, whole: (np.zeros((1, 478, 3)), np.zeros(1)))
-    monkeypatch.setattr(uncoverer, "FaceFinder", lambda: finder)
+    finder = SimpleNamespace(points_in_crop=lambda crop: None)
+    monkeypatch.setattr(uncoverer, "FaceFinder", lambda mesh: finder)
     monkeypatch.setattr(uncoverer, "build_reswap", lambda size: None)
 
 
@@ -116,11 +118,12 @@ def test_without_calibration_nothing_is_claimed(plain):
 
 def test_an_answer_carries_the_rates_and_is_uncertain_inside_the_band(calibrated):
     answers = Uncoverer.from_preset(calibrated[0])
-    face, points = SimpleNamespace(box=(0.0, 0.0, 9.0, 9.0)), np.zeros((478, 3), "float32")
+    points, place = np.zeros((478, 3), "float32"), np.float32([[500, 0, 0], [0, 500, 0]])
+    face = SimpleNamespace(box=(0.0, 0.0, 9.0, 9.0), points=points)
 
     def answer(low, high):
         answers.threshold, answers.band = score + high, [score + low, score + high]
-        return answers.answer_face(0, face, crops()[0], points)
+        return answers.answer_face(0, face, crops()[0], points, place)
 
     score = 0.0
     score = answer(0.1, 0.1).p_fake
@@ -141,8 +144,7 @@ def test_what_belongs_to_other_weights_is_refused(calibrated, name):
     build_from_folder(folder)
     config[name]["weights_sha256"] = "ab" * 32
     save_config(folder, config)
-    words = r"must be of the weights beside it \([0-9a-f]{12}...\).*one of abababababab"
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=r"of the weights beside it \([0-9a-f]{12}...\).*one of abababababab"):
         build_from_folder(folder)
 
 

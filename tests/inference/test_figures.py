@@ -167,7 +167,7 @@ def test_drawing_needs_neither_pyplot_nor_keras():
     code = (
         "import sys, numpy, keras_uncover.inference.figures as f;"
         "from keras_uncover.inference.answers import FaceAnswer;"
-        "f.draw_answer(numpy.zeros((9, 9, 3), 'uint8'), FaceAnswer(None, None, 'no_face', None, .5, None, None, 'm'));"
+        "f.draw_answer(numpy.zeros((9, 9, 3), 'uint8'), FaceAnswer.no_face(.5, 'm'));"
         "print([m for m in ('matplotlib.pyplot', 'keras', 'tensorflow') if m in sys.modules])"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

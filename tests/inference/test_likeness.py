@@ -12,8 +12,7 @@ from stand_in import EMPTY, GENUINE, ByBrightness, photo
 from keras_uncover.cli import main
 from keras_uncover.cli import match as command
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
-from keras_uncover.inference.likeness import Reference, rank
-from keras_uncover.inference.likeness_text import describe_judge, describe_recovered, recovered_rates
+from keras_uncover.inference.likeness import Reference, describe_judge, describe_recovered, rank, recovered_rates
 
 ENTRY = {"value": 0.25, "interval": [0.1, 0.4], "n": 40}
 

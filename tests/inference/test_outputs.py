@@ -27,8 +27,11 @@ def make_result(*verdicts):
         levels = {"crop": 0.1, "target": 0.2, "donor": 0.4, "reswap_image": 0.6}
         pictures = {name: np.full((SIZE, SIZE, 3), level, "float32") for name, level in levels.items()}
         pictures["mask"] = np.full((SIZE, SIZE), 0.8, "float32")
-        box, scores = (1.0, 2.0, 30.0, 40.0), {"ssim": 0.9, "residual": 0.1}
-        faces.append(FaceAnswer(index, box, verdict, 0.5, 0.5, 0.8, scores, "tiny", **pictures))
+        answer = FaceAnswer(
+            face_index=index, bbox=(1.0, 2.0, 30.0, 40.0), verdict=verdict, p_fake=0.5, threshold=0.5, mask_area=0.8,
+            reswap={"ssim": 0.9, "residual": 0.1}, model="tiny", **pictures,
+        )
+        faces.append(answer)
     return Result("a.png", "ab" * 32, faces, np.full((64, 64, 3), 128, "uint8"))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import shutil
@@ -60,7 +61,7 @@ def test_a_recovered_target_is_nearer_to_the_truth_than_the_photo(uncoverer, res
     for number in (1, 2, 3, 4):
         result = results[f"fake_{number}"]
         _, _, photo, _ = open_photo(EXAMPLES / "truth" / f"{number}_target.jpg")
-        truth, _ = align_faces(photo, uncoverer.finder.find(result.photo)[:1], uncoverer.size)
+        truth, _, _ = align_faces(photo, uncoverer.finder.find(result.photo)[:1], uncoverer.size)
         mask = result.mask[..., None]
         ours.append((np.abs(result.target - truth[0]) * mask).sum())
         copy.append((np.abs(result.crop - truth[0]) * mask).sum())
@@ -217,10 +218,15 @@ def test_the_reader_of_an_answer_is_told_of_a_missing_end_and_of_other_frames(un
 
 
 def test_a_refused_photo_raises_its_reason(uncoverer):
-    with pytest.raises(ImageError):
+    with pytest.raises(ImageError) as refused:
         uncoverer(b"not a photo")
+    assert refused.value.sha256 == hashlib.sha256(b"not a photo").hexdigest(), "so that nobody reads the file again"
     with pytest.raises(ValueError, match=r"uint8 \(height, width, 3\), RGB; received float32"):
         uncoverer(np.zeros((64, 64, 3), "float32"))
+
+
+def test_the_face_mesh_is_built_once(uncoverer):
+    assert uncoverer.finder.mesh is uncoverer.model.get_layer("face_mesh")
 
 
 def test_nothing_is_asked_of_the_network(monkeypatch):

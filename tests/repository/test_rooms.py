@@ -72,29 +72,37 @@ ROOMS = {
     "tests": Room(None, never=("benchmarks", "tests")),
 }
 LEFT_BY_BUILDS = ("build", "dist")
-# Which rooms of the library a room may import. Root modules are rooms of one file; ``__init__`` is the public front.
-BASE = ("backend", "escapes", "files", "overwriting", "process", "refusals")
+# Every arrow between the rooms of the library, lowest rooms first: room to what it imports. Modules beside the rooms
+# are rooms of one file; ``__init__`` is the public front.
 INNER = {
     "escapes": (),
     "files": (),
+    "ops": (),
     "overwriting": (),
     "process": ("escapes",),
     "refusals": ("process",),
-    "backend": ("refusals",),
     "terminal": ("process",),
-    "ops": (),
-    "images": BASE,
-    "presets": BASE,
-    "swaps": ("ops", *BASE),
-    "models": ("ops", "presets", *BASE),
-    "faces": ("ops", "models", "presets", *BASE),
-    "training": ("ops", "models", "presets", "terminal", *BASE),
-    "inference": ("ops", "images", "presets", "models", "faces", "swaps", *BASE),
-    "evaluation": ("ops", "images", "presets", "faces", "swaps", "inference", "terminal", *BASE),
-    "demo": ("images", "inference", *BASE),
-    "cli": ("images", "presets", "faces", "training", "inference", "demo", "terminal", *BASE),
+    "backend": ("refusals",),
+    "images": ("files", "refusals"),
+    "presets": ("files", "overwriting", "refusals"),
+    "swaps": ("ops", "refusals"),
+    "models": ("backend", "ops", "presets", "process", "refusals"),
+    "faces": ("backend", "models", "ops", "presets", "process"),
+    "training": ("backend", "files", "models", "ops", "overwriting", "presets", "process", "refusals", "terminal"),
+    "inference": (
+        "backend", "escapes", "faces", "files", "images", "models", "ops", "overwriting", "presets", "process",
+        "swaps",
+    ),
+    "demo": ("files", "images", "inference", "process"),
+    "evaluation": (
+        "faces", "files", "images", "inference", "ops", "overwriting", "presets", "refusals", "swaps", "terminal",
+    ),
+    "cli": (
+        "backend", "demo", "escapes", "faces", "files", "images", "inference", "overwriting", "presets", "process",
+        "refusals", "terminal", "training",
+    ),
     "__main__": ("cli",),
-    "__init__": ("inference", "images", "presets"),
+    "__init__": ("images", "inference", "presets"),
 }
 
 
@@ -222,6 +230,8 @@ def test_every_file_keeps_to_its_room():
 def test_the_page_of_the_architecture_is_what_the_imports_say(capsys):
     script = load_script("scripts/write_architecture.py")
     assert script.main(["--check"]) == 0, capsys.readouterr().err
+    arrows = {room: set(below) for room, below in script.find_arrows().items()}
+    assert arrows == {room: set(below) for room, below in INNER.items() if not room.startswith("__")}
     with pytest.raises(ValueError, match="in a circle; received"):
         script.find_levels({"a": ["b"], "b": ["a"], "c": []})
 

@@ -31,5 +31,5 @@ def make_answer(verdict="fake", **changes):
         "reswap_image": flat(RESWAP),
     }
     if verdict == "no_face":
-        return FaceAnswer(None, None, "no_face", None, 0.5, None, None, "small", **changes)
+        return FaceAnswer(verdict="no_face", threshold=0.5, model="small", **changes)
     return FaceAnswer(**{**values, **changes})

@@ -37,22 +37,13 @@ class ByBrightness:
     def face(self, pixels, index):
         p_fake = float(pixels.mean() / 255)
         if p_fake == 0:
-            return FaceAnswer(None, None, "no_face", None, self.threshold, None, None, "tiny", ["a caution"])
+            return FaceAnswer.no_face(self.threshold, "tiny", ["a caution"])
         pictures = {name: np.full((SIZE, SIZE, 3), 0.5, "float32") for name in ("crop", "target", "donor")}
         return FaceAnswer(
-            index,
-            (1.0, 2.0, 30.0, 40.0),
-            decide(p_fake, self.threshold),
-            p_fake,
-            self.threshold,
-            0.25,
-            {"ssim": 0.9, "residual": 0.05},
-            "tiny",
-            ["a caution"],
-            0.5,
-            mask=np.full((SIZE, SIZE), 0.25, "float32"),
-            reswap_image=np.full((SIZE, SIZE, 3), 0.75, "float32"),
-            place=np.float32([[16, 0, 8], [0, 16, 8]]),
+            face_index=index, bbox=(1.0, 2.0, 30.0, 40.0), verdict=decide(p_fake, self.threshold), p_fake=p_fake,
+            threshold=self.threshold, mask_area=0.25, reswap={"ssim": 0.9, "residual": 0.05}, model="tiny",
+            warnings=["a caution"], seconds=0.5, mask=np.full((SIZE, SIZE), 0.25, "float32"),
+            reswap_image=np.full((SIZE, SIZE, 3), 0.75, "float32"), place=np.float32([[16, 0, 8], [0, 16, 8]]),
             **pictures,
         )
 

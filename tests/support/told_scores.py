@@ -32,8 +32,11 @@ class ToldUncoverer:
         file, digest, photo, _ = open_photo(source)
         score = photo[0, 0, 0] / 100
         if not score:
-            return Result(file, digest, [FaceAnswer(None, None, "no_face", None, 0.5, None, None, "told")], photo)
+            return Result(file, digest, [FaceAnswer.no_face(0.5, "told")], photo)
         points = np.concatenate([mean_mesh().points, np.zeros((468, 1))], axis=1) * SIDE
         verdict = decide(score, self.threshold, self.band)
-        answer = FaceAnswer(0, (0.0, 0.0, 64.0, 64.0), verdict, score, 0.5, None, None, "told", points=points)
+        answer = FaceAnswer(
+            face_index=0, bbox=(0.0, 0.0, 64.0, 64.0), verdict=verdict, p_fake=score, threshold=0.5, model="told",
+            points=points,
+        )
         return Result(file, digest, [answer], photo)
