@@ -34,6 +34,14 @@ def hash_file(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_regular(path):
+    """SHA-256 of a regular file, in hex; None for what cannot be read or is no file: reading a pipe would not end."""
+    try:
+        return hash_file(path) if os.path.isfile(path) else None
+    except OSError:
+        return None
+
+
 def force_to_disk(path):
     """Wait until a file, or the names in a folder, would survive a loss of power."""
     handle = os.open(path, os.O_RDONLY)
@@ -108,6 +116,15 @@ def new_folder(folder, copied=False, durable=False):
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def move_folder(folder, place):
+    """Give a folder another place on its disk, in one step.
+
+    Raises:
+        OSError: there is something at that place.
+    """
+    os.rename(folder, place)
+
+
 @contextlib.contextmanager
 def lock(path):
     """Hold a lock file within the block; a process that is killed leaves no lock behind.
@@ -121,7 +138,7 @@ def lock(path):
 
 
 def lock_file(file):
-    """Lock an open file until it is closed.
+    """Lock an open file, or the number of an open file or folder, until it is closed.
 
     Raises:
         BlockingIOError: another process holds it.

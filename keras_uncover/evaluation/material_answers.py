@@ -13,7 +13,7 @@ import numpy as np
 import keras_uncover
 from keras_uncover.evaluation.material import MaterialError
 from keras_uncover.faces.identity import distance
-from keras_uncover.files import hash_array, hash_bytes, hash_file, lock_file
+from keras_uncover.files import hash_array, hash_bytes, hash_regular, lock_file
 from keras_uncover.images.decode import ImageError
 from keras_uncover.inference.likeness import ROLES, Matcher
 
@@ -214,11 +214,3 @@ def examine_all(examiner, material, answers, follow=iter):
         key = (own, *fixed, *(hashed(truths[role].path) if role in truths else None for role in ("target", "donor")))
         record = answers.get(key)
         yield picture, answers.add(key, examiner.examine(picture, truths)) if record is None else record
-
-
-def hash_regular(path):
-    """SHA-256 of a file, hexadecimal; None for what cannot be read, or is no file: reading a pipe would not end."""
-    try:
-        return hash_file(path) if path.is_file() else None
-    except OSError:
-        return None
