@@ -1,4 +1,4 @@
-"""The one home of what files need: hashes, locks, and writing that leaves a file or folder whole or as it was."""
+"""Hashes, locks and atomic writes of files and folders; nothing else in the library does these itself."""
 
 import contextlib
 import fcntl
@@ -52,7 +52,7 @@ def force_to_disk(path):
 
 
 def write_whole(path, text):
-    """Write a text file so that its reader meets the old text or the new one."""
+    """Write a text file atomically: a reader gets the old text or the new one, never a part."""
     fresh = path.with_name(f".{path.name}.partial")
     fresh.write_text(text, "utf-8")
     force_to_disk(fresh)
@@ -82,8 +82,8 @@ def new_file(path):
 def new_folder(folder, copied=False, durable=False):
     """A folder to fill that takes its place when the block ends without an error, and vanishes otherwise.
 
-    It lies beside its place under a hidden name. An older folder of that name is moved aside first, for a folder that
-    holds something cannot be replaced in one step: who reads meets the old one, none for a moment, or the new one.
+    It lies beside its place under a hidden name. An older folder of that name is moved aside first, because a folder
+    that holds something cannot be replaced in one step. A reader finds the old one, none for a moment, or the new one.
 
     Args:
         folder: path; its parents are made.

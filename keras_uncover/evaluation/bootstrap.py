@@ -90,7 +90,7 @@ def measure_with_interval(measure, counts):
 
 
 def mean_with_interval(values, counts):
-    """The mean of ``values`` ``(n,)``, as ``measure_with_interval``; NaN is left out, and None is said of nothing."""
+    """The mean of ``values`` ``(n,)``, as ``measure_with_interval``; NaN is left out; None where nothing is left."""
     values = np.asarray(values, float)
     known = np.isfinite(values)
     counts = counts[:, known]

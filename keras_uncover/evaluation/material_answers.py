@@ -119,7 +119,7 @@ class Examiner:
         return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode())
 
     def examine(self, picture, truths):
-        """What is said of a picture, and of the faces recovered from it.
+        """The record of a picture and of the faces recovered from it.
 
         Args:
             picture: ``Picture``.
@@ -208,7 +208,7 @@ def examine_all(examiner, material, answers, follow=iter):
         truths = {role: truth for role, truth in truths.items() if truth is not None}
         own = hash_regular(picture.path)
         if own is None:
-            # What cannot be read is refused with its reason, each time anew.
+            # A picture that cannot be read is refused with its reason in every run.
             yield picture, examiner.examine(picture, truths)
             continue
         key = (own, *fixed, *(hashed(truths[role].path) if role in truths else None for role in ("target", "donor")))

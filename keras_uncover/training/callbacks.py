@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
+from keras_uncover.files import new_file, write_whole
 from keras_uncover.process import tell
 from keras_uncover.refusals import Refusal
 from keras_uncover.terminal import describe_seconds
@@ -136,8 +137,9 @@ def save_batch(folder, step, batch, loss):
     for name, values in (("truth", truth), ("weight", weight)):
         arrays.update({f"{name}/{key}": ops.convert_to_numpy(value) for key, value in values.items()})
     path = folder / f"step-{step:010d}.npz"
-    np.savez_compressed(path, **arrays)
-    (folder / f"step-{step:010d}.json").write_text(json.dumps({"step": step, "loss": str(loss)}) + "\n")
+    with new_file(path) as file:
+        np.savez_compressed(file, **arrays)
+    write_whole(folder / f"step-{step:010d}.json", json.dumps({"step": step, "loss": str(loss)}) + "\n")
     return path
 
 
