@@ -1,6 +1,5 @@
 """Encoder, classifier, reconstructor and their sizes."""
 
-import dataclasses
 import functools
 import re
 
@@ -22,6 +21,7 @@ from keras_uncover.models.layers import EnlargeLinearly, Warp
 from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.models.shape_layers import FollowField, InvertField, ShapeField
 from keras_uncover.ops.shapes import describe_shapes
+from keras_uncover.training.setup import run_config
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
 BUILDERS = [build_classifier, build_reconstructor]
@@ -257,7 +257,7 @@ def test_the_face_mesh_is_not_saved_with_a_network(builder, tmp_path):
     model, images = built(builder, SMALLEST), crops(SMALLEST)
     meshes = [layer for layer in model.layers if layer.name == FACE_MESH]
     assert len(meshes) == (builder is build_reconstructor)
-    config = {"kind": model.name, "arch": dataclasses.asdict(SMALLEST), "name": "smallest"}
+    config = run_config("reconstruct" if meshes else "classify", SMALLEST, "smallest", {})
     save_network(model, tmp_path / "smallest", config, half=False)
     stored = []
     with h5py.File(tmp_path / "smallest" / "model.weights.h5") as file:
