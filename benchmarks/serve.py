@@ -4,8 +4,8 @@
 
 Each interface is measured in a process of its own that may use the first one or two cores; gRPC and REST through the
 stand-in server of the tests, on the same cores as its client. Without --json nothing is written; a file that is there
-keeps the interfaces that are not measured now. Latency is that of a request of 1, 4 or 16 photos, the bundled examples in
-turn; ``python`` answers one photo after the other. ``parts`` times the steps of the graph one by one, a photo each.
+keeps the interfaces that are not measured now. Latency is that of a request of 1, 4 or 16 photos, the bundled examples
+in turn; ``python`` answers one photo after the other. ``parts`` times the steps of the graph one by one, a photo each.
 """
 
 import argparse
