@@ -9,6 +9,7 @@ of the crops. ``camera`` bool: a photograph of a real person, who is never recov
 
 import os
 import zipfile
+import zlib
 
 import cv2
 import numpy as np
@@ -46,11 +47,11 @@ def read_pack(path):
     Raises: DataError for what is no pack.
     """
     try:
-        with np.load(path) as pack:
+        with open(path, "rb") as file, np.load(file) as pack:
             pieces = np.split(pack["data"], np.cumsum(pack["lengths"])[:-1])
             crops = [cv2.imdecode(piece, cv2.IMREAD_COLOR)[..., ::-1] for piece in pieces]
             points, camera, person = (pack[name] for name in ("points", "camera", "person"))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, cv2.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, cv2.error) as error:
         raise DataError(f"A pack is a file that scripts.pack_faces wrote; {path} cannot be read: {error}.") from error
     side = max(len(crop) for crop in crops)
     crops = np.stack([crop if len(crop) == side else cv2.resize(crop, (side, side)) for crop in crops])

@@ -3,10 +3,12 @@
     python -m scripts.train_on_one_gpu packs/train.npz OUT --minutes 9 --start lite0.npz
     JAX_PLATFORMS=cpu python -m scripts.train_on_one_gpu packs/train.npz OUT --steps 20 --pairs 4
 
-pack.npz is written by scripts/pack_faces.py: portraits and photographs cut to 5 eye distances, with their points.
-Swaps and what happens to photos afterwards are made on the device, a photo and its own fake side by side in every
-batch. The rate, the shares of the families and the end of the training follow the clock. Averaged weights are written
-to OUT/weights_*.npz at the given parts of the time; --start takes such a file up again.
+packs/train.npz is written by scripts/pack_faces.py: portraits and photographs cut to 5 eye distances, with their
+points. Swaps and what happens to photos afterwards are made on the device, a photo and its own fake side by side in
+every batch. The rate, the shares of the families and the end of the training follow the clock. Averaged weights of the
+classifier are written to OUT/weights_*.npz at the given parts of the time; --start takes such a file up again.
+
+All of it is one file, although a long one: its programs are JAX's own, and the library names no backend.
 """
 
 import argparse
@@ -50,7 +52,9 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+from keras import ops  # noqa: E402
 
+from keras_uncover.evaluation import ranking  # noqa: E402
 from keras_uncover.models.evidence import MAP_STRIDE, build_evidence_classifier  # noqa: E402
 from keras_uncover.models.painters import build_coarse_painter, build_fine_painter, painting_loss  # noqa: E402
 from keras_uncover.presets.by_path import fill_by_path, save_by_path  # noqa: E402
@@ -72,12 +76,12 @@ class ShiftedSums(keras.layers.DepthwiseConv2D):
     """A depthwise convolution as a sum of shifted pictures: XLA makes one loop of it, on some devices a faster one."""
 
     def call(self, inputs):
-        kernel = jnp.asarray(self.kernel, inputs.dtype)[..., 0]
+        kernel = ops.cast(self.kernel, inputs.dtype)[..., 0]
         side, stride = kernel.shape[0], self.strides[0]
         height, width = inputs.shape[1:3]
         rows, columns = -(-height // stride), -(-width // stride)
         down, across = ((n - 1) * stride + side - old for n, old in ((rows, height), (columns, width)))
-        wide = jnp.pad(inputs, ((0, 0), (down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0)))
+        wide = ops.pad(inputs, ((0, 0), (down // 2, down - down // 2), (across // 2, across - across // 2), (0, 0)))
         ends = (rows - 1) * stride + 1, (columns - 1) * stride + 1
         return sum(
             wide[:, y : y + ends[0] : stride, x : x + ends[1] : stride] * kernel[y, x]
@@ -301,14 +305,6 @@ def compile_told(item):
     return program
 
 
-def area_under_curve(genuine, fake):
-    """Share of pairs of a genuine photo and a fake in which the fake has the higher score."""
-    scores = np.concatenate([genuine, fake])
-    ranks = np.empty(len(scores))
-    ranks[np.argsort(scores)] = np.arange(1, len(scores) + 1)
-    return (ranks[len(genuine):].sum() - len(fake) * (len(fake) + 1) / 2) / (len(genuine) * len(fake))
-
-
 def save(state, values, path):
     """Write the averaged weights."""
     network = state.networks["classifier"]
@@ -328,14 +324,87 @@ def tell(step, seen, progress, told, seconds, rate):
             "seconds": round(seconds, 1)}
     for number, name in enumerate(FAMILIES):
         if (family == number).any():
-            line[name] = round(float(area_under_curve(genuine.ravel(), fake[family == number])), 4)
+            line[name] = round(ranking.auc(genuine.ravel(), fake[family == number]), 4)
     line["pairs"] = round(float((fake > genuine).mean()), 4)
     print(json.dumps(line), flush=True)
     return line
 
 
+class Clock:
+    """How far a training is: by the time since its first step, or by the steps where their number is given."""
+
+    def __init__(self, options, started):
+        self.limit, self.steps, self.started = options.minutes * 60.0, options.steps, started
+        self.first = None  # when the first step, with its compilation, was done
+        self.mark = time.time()
+        self.waiting = 0.0
+
+    def progress(self, step):
+        """From 0 to 1, and beyond where a step took longer than was left."""
+        if self.steps is not None:
+            return step / self.steps
+        now = time.time() - self.started
+        begin = self.first - self.started if self.first else now
+        return (now - begin) / max(self.limit - begin, 1.0)
+
+    def keep_pace(self, told):
+        """Wait for the step before the last two, so that the clock is that of the device."""
+        if self.first is None:
+            jax.block_until_ready(told[-1])
+            self.first = self.mark = time.time()
+            print(f"first step after {self.first - self.started:.1f} s", flush=True)
+        elif len(told) > 2:
+            before = time.time()
+            jax.block_until_ready(told[-3])
+            self.waiting += time.time() - before
+
+    def lap(self):
+        """Seconds since the last lap."""
+        span, self.mark = time.time() - self.mark, time.time()
+        return max(span, 1e-3)
+
+    def summary(self, step, pictures):
+        """What a whole training took."""
+        total = max(time.time() - (self.first or self.started), 1e-3)
+        return {
+            "steps": step, "pictures": pictures, "seconds": round(time.time() - self.started, 1),
+            "images_per_s": round(pictures / total, 1), "waiting_for_device_share": round(self.waiting / total, 3),
+        }
+
+
+def rate_at(highest, progress):
+    """The learning rate: up within a twentieth of the training, then down by a cosine to a hundredth."""
+    return highest * min(progress / 0.05, 1.0) * (0.01 + 0.99 * 0.5 * (1.0 + np.cos(np.pi * progress)))
+
+
+def train(state, steps, options, clock):
+    """Train until the time is over or all steps are done; write averaged weights on the way.
+
+    Returns: number of steps, lines of the log.
+    """
+    key, told, lines = jax.random.key(options.seed), [], []
+    save_at, step, pictures = sorted(options.save_at), 0, 2 * options.pairs
+    while True:
+        progress = clock.progress(step)
+        while save_at and progress >= save_at[0] and step:
+            save(state, steps.held, os.path.join(options.out, f"weights_{save_at.pop(0):.2f}.npz"))
+        if progress >= 1.0:
+            break
+        told.append(steps.run(jax.random.fold_in(key, step), progress, rate_at(options.rate, progress)))
+        step += 1
+        clock.keep_pace(told)
+        if step % 50 == 0 or step == options.steps:
+            jax.block_until_ready(told[-1])
+            pace = len(told) * pictures / clock.lap()
+            lines.append(tell(step, step * pictures, progress, told, time.time() - clock.started, pace))
+            told = []
+    if save_at:
+        save(state, steps.held, os.path.join(options.out, f"weights_{save_at[-1]:.2f}.npz"))
+    return step, lines
+
+
 def main(arguments=None):
-    """Read the pack, train until the time is over, write weights and a log."""
+    """Read the pack, train, write weights and a log."""
     started = time.time()
     options = parse_arguments(arguments)
     os.makedirs(options.out, exist_ok=True)
@@ -344,42 +413,9 @@ def main(arguments=None):
     print(f"{len(crops)} photos of {crops.shape[1]} px, {jax.devices()[0].device_kind}", flush=True)
     data = [jnp.asarray(x) for x in (crops, points, chances(pack["camera"]))]
     state = State(options, crops.shape[1])
-    steps = Steps(state, data, options)
-    key, told, lines = jax.random.key(options.seed), [], []
-    waiting, save_at, step = 0.0, sorted(options.save_at), 0
-    first = None  # when the first step, with its compilation, was done
-    limit, mark = options.minutes * 60.0, time.time()
-    while True:
-        now = time.time() - started
-        begin = first - started if first else now
-        progress = (now - begin) / max(limit - begin, 1.0) if options.steps is None else step / options.steps
-        while save_at and progress >= save_at[0] and step:
-            save(state, steps.held, os.path.join(options.out, f"weights_{save_at.pop(0):.2f}.npz"))
-        if progress >= 1.0:
-            break
-        rate = options.rate * min(progress / 0.05, 1.0) * (0.01 + 0.99 * 0.5 * (1.0 + np.cos(np.pi * progress)))
-        told.append(steps.run(jax.random.fold_in(key, step), progress, rate))
-        step += 1
-        if first is None:
-            jax.block_until_ready(told[-1])
-            first = mark = time.time()
-            print(f"first step after {first - started:.1f} s", flush=True)
-        elif len(told) > 2:
-            before = time.time()
-            jax.block_until_ready(told[-3])  # so that the clock is that of the device, two steps behind at most
-            waiting += time.time() - before
-        if step % 50 == 0 or (options.steps and step == options.steps):
-            jax.block_until_ready(told[-1])
-            span = time.time() - mark
-            lines.append(tell(step, step * 2 * options.pairs, progress, told, time.time() - started,
-                              len(told) * 2 * options.pairs / max(span, 1e-3)))
-            told, mark = [], time.time()
-    if save_at:
-        save(state, steps.held, os.path.join(options.out, f"weights_{save_at[-1]:.2f}.npz"))
-    total = time.time() - (first or started)
-    summary = {"steps": step, "pictures": step * 2 * options.pairs, "seconds": round(time.time() - started, 1),
-               "images_per_s": round(step * 2 * options.pairs / max(total, 1e-3), 1),
-               "waiting_for_device_share": round(waiting / max(total, 1e-3), 3), "options": vars(options)}
+    steps, clock = Steps(state, data, options), Clock(options, started)
+    step, lines = train(state, steps, options, clock)
+    summary = {**clock.summary(step, step * 2 * options.pairs), "options": vars(options)}
     with open(os.path.join(options.out, "log.json"), "w", encoding="utf-8") as file:
         json.dump({"summary": summary, "lines": lines}, file, indent=1)
     print(json.dumps(summary), flush=True)

@@ -18,8 +18,8 @@ PAGE, LIBRARY = ROOT / "docs" / "architecture.md", ROOT / "keras_uncover"
 FRONT = ("__init__", "__main__")  # the public names and the command: they hold nothing themselves
 WALKS = {
     "A photo to its JSON line (`keras-uncover predict`)":
-        "cli, images, faces, models, inference, images, files, cli",
-    "A portrait to its record in a shard": "pipelines, images, faces, ops, pipelines",
+        "cli, inference, images, faces, models, inference, images, files, cli",
+    "A portrait to its record in a shard": "pipelines, images, faces, models, ops, pipelines",
     "Records to a training batch": "pipelines, swaps, ops, pipelines",
     "A training step": "train_keras.py, training, models, ops, training",
     "Weights to a model": "inference, models, presets, models, inference",

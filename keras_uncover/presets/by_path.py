@@ -5,6 +5,7 @@ Unlike a preset such a file tells nothing of the network and carries no manifest
 
 import os
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def fill_by_path(model, path):
     """
     variables = model.trainable_variables + model.non_trainable_variables
     try:
-        with np.load(path) as arrays:
+        with open(path, "rb") as file, np.load(file) as arrays:
             fitting = [v for v in variables if v.path in arrays and arrays[v.path].shape == tuple(v.shape)]
             if 2 * len(fitting) < len(variables):
                 raise DataError(
@@ -35,9 +36,9 @@ def fill_by_path(model, path):
                 )
             for variable in fitting:
                 variable.assign(arrays[variable.path].astype("float32"))
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"Weights by path are a file of NumPy arrays; {path} cannot be read: {error}.") from error
     return len(fitting)
 

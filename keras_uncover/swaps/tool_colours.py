@@ -14,6 +14,8 @@ def match_light(lab, target, weight, sigma):
         lab, target: float32 ``(batch, size, size, 3)``, Oklab.
         weight: float32 ``(batch, size, size, 1)``: where both are faces.
         sigma: Python number, pixels; what is coarser is exchanged.
+
+    Returns: float32, the shape of ``lab``.
     """
     total = blur_all(weight, sigma) + 1e-3
     coarse = blur_all((target - lab) * weight, sigma) / total
@@ -24,11 +26,14 @@ def match_as_tools(lab, target, weight, draw):
     """Match colours in one of the tools' ways, drawn by row; a small difference is left.
 
     55 % have the light of the photo already, as neural generators paint it; 30 % are matched by mean and deviation,
-    10 % by mean, 5 % not at all. What is left lies within 5 levels of lightness and 2 of the opponent axes, of 100.
+    10 % by mean, 5 % not at all. Added to it is ``leave_difference``.
 
     Args:
-        lab, target: float32 ``(batch, size, size, 3)``, Oklab. weight: float32 ``(batch, size, size, 1)``.
-        draw: ``Uniforms``.
+        lab, target: float32 ``(batch, size, size, 3)``, Oklab. weight: float32 ``(batch, size, size, 1)``: where both
+            are faces.
+        draw: ``Uniforms``; takes 6 columns.
+
+    Returns: float32, the shape of ``lab``.
     """
     kind, broad = draw.one(), draw.happens(0.5)
     mean, _ = masked_moments(lab, weight)
@@ -43,7 +48,10 @@ def match_as_tools(lab, target, weight, draw):
 
 
 def leave_difference(draw, share=0.6):
-    """A small shift of colour in Oklab: float32 ``(batch, 1, 1, 3)``; none in the rest of the rows."""
+    """A small shift of colour in Oklab, in ``share`` of the rows: float32 ``(batch, 1, 1, 3)``, elsewhere 0.
+
+    It is at most .054 of lightness, which goes from 0 to 1, and .015 and .018 of the opponent axes.
+    """
     shift = draw.normal(3) * ops.convert_to_tensor([0.018, 0.005, 0.006])
     shift = ops.where(draw.happens(share)[:, None], shift, 0.0)
     return shift[:, None, None]

@@ -30,8 +30,7 @@ SELF, CROSS, NEURAL = range(3)
 IMITATION_DRAWS = 125  # uniform numbers a row
 SIDES, SIDE_WEIGHTS = (1.9, 2.25, 3.0, 3.18, 3.44, 3.63, 3.74, 4.07), (4, 8, 14, 10, 18, 24, 8, 14)
 PIXELS, PIXEL_WEIGHTS = (64, 96, 128, 224, 256, 512), (3, 5, 36, 16, 32, 8)
-
-BENDS = np.tile(1.0 / np.arange(1, HARMONICS + 1), 2)[None].astype("float32")  # finer waves are lower
+BENDS = np.tile(1.0 / np.arange(1, HARMONICS + 1), 2)[None].astype("float32")  # the finer a wave, the lower
 
 
 def choose_rows(condition, chosen, other):
@@ -87,6 +86,20 @@ def work_over(face, scale, painted, draw):
     return sharpen(again, amount, draw.one())
 
 
+def finish_face(face, family, length, painted, draw):
+    """What a tool leaves of a face's detail: a neural one is worked over, another in 30 % of the rows.
+
+    Args:
+        face: float32 ``(batch, size, size, 3)``. family: int32 ``(batch,)``. length: float32 ``(batch,)``, pixels of
+            the side of the tool's square.
+        painted: as for ``imitate``.
+    """
+    scale = ops.minimum(draw.choose(PIXELS, PIXEL_WEIGHTS) / length * draw.one(0.8, 1.0), 1.0)
+    worked = work_over(face, scale, painted, draw)
+    plain = sharpen(face, draw.one(-0.7, 1.2), draw.one())
+    return choose_rows((family == NEURAL) | draw.happens(0.3), worked, choose_rows(draw.happens(0.6), plain, face))
+
+
 def draw_mask(points, square, length, boxed, draw, size):
     """The mask of a tool: a box, an ellipse, or the face's outline or part of it.
 
@@ -112,7 +125,13 @@ def draw_mask(points, square, length, boxed, draw, size):
 
 
 def blend_bands(target, face, mask):
-    """Three bands, each with a mask as soft as it is coarse: no seam is left."""
+    """Blend in bands of detail, each with a mask as soft as the band is coarse: no seam is left.
+
+    The photo changes a little outside of the mask, too, as far as the softest mask reaches.
+
+    Args:
+        target, face: float32 ``(batch, size, size, 3)``. mask: float32 ``(batch, size, size, 1)``.
+    """
     result, previous = target, face - target
     for sigma, width in ((1.5, 1.0), (4.0, 3.0), (10.0, 8.0)):
         low = blur_all(previous, sigma)
@@ -125,7 +144,7 @@ def blend_poisson(target, face, mask):
     """Keep the face's gradients and the photo's colours at the border, near enough.
 
     The correction that a Poisson equation asks for is smooth inside and known outside; it is filled in from coarse to
-    fine by normalised blurs of the difference around the mask.
+    fine by normalised blurs of the difference around the mask. Arguments are those of ``blend_bands``.
     """
     outside = 1.0 - ops.clip(2.0 * mask, 0.0, 1.0)
     ring = outside * ops.clip(blur_all(mask, 6.0) * 12.0, 0.0, 1.0) + 1e-5
@@ -139,8 +158,25 @@ def blend_poisson(target, face, mask):
     return target + ops.clip(1.4 * mask, 0.0, 1.0) * (pasted - target)
 
 
+def paste(crop, face, mask, family, draw):
+    """Blend a face into a photo: softly in 70 % of the rows, in bands or by Poisson in 15 % each.
+
+    Some copies of the photo's own face are pasted at less than their full strength.
+
+    Args:
+        crop, face: float32 ``(batch, size, size, 3)``. mask: float32 ``(batch, size, size, 1)``. family: int32
+            ``(batch,)``.
+    """
+    soft = crop + mask * (face - crop)
+    way = draw.one()
+    seamless = choose_rows(way < 0.85, blend_bands(crop, face, mask), blend_poisson(crop, face, mask))
+    fake = choose_rows(way < 0.7, soft, seamless)
+    strength = ops.where((family == SELF) & draw.happens(0.4), draw.one(0.3, 1.0), 1.0)
+    return crop + picture(strength) * (fake - crop)
+
+
 def enhance(fake, points, draw):
-    """A face restorer's second square: smoothed, sharpened and laid over a larger region, in some rows.
+    """A face restorer's second square: smoothed, sharpened and laid over a larger region.
 
     Returns: the pictures and its region, float32 ``(batch, size, size, 1)``.
     """
@@ -187,18 +223,10 @@ def imitate(target, donor, draw, shares, painted=None):
     boxed = (family == NEURAL) & draw.happens(0.6) | (family == SELF) & draw.happens(0.15)
     # Around the face a generator paints the photo's own hair and background again.
     face = choose_rows(boxed & other, hull * face + (1.0 - hull) * crop, face)
-    scale = ops.minimum(draw.choose(PIXELS, PIXEL_WEIGHTS) / length * draw.one(0.8, 1.0), 1.0)
-    worked = work_over(face, scale, painted, draw)
-    plain = sharpen(face, draw.one(-0.7, 1.2), draw.one())
-    face = choose_rows((family == NEURAL) | draw.happens(0.3), worked, choose_rows(draw.happens(0.6), plain, face))
+    face = finish_face(face, family, length, painted, draw)
 
     mask = draw_mask(points, square, length, boxed, draw, size)
-    soft = crop + mask * (face - crop)
-    way = draw.one()
-    seamless = choose_rows(way < 0.85, blend_bands(crop, face, mask), blend_poisson(crop, face, mask))
-    fake = choose_rows(way < 0.7, soft, seamless)
-    strength = ops.where((family == SELF) & draw.happens(0.4), draw.one(0.3, 1.0), 1.0)
-    fake = crop + picture(strength) * (fake - crop)
+    fake = paste(crop, face, mask, family, draw)
     better, region = enhance(fake, points, draw)
     restored = (family != SELF) & draw.happens(0.22)
     fake = choose_rows(restored, better, fake)

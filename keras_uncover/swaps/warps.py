@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_uncover.ops.filters import both_ways
 from keras_uncover.ops.geometry import fit_similarity, transform_points
+from keras_uncover.swaps.draws import picture
 
 # The outline of the face in MediaPipe's numbering, in order, and what lies inside: eyes, brows, nose, mouth, cheeks.
 OUTLINE = (
@@ -22,7 +23,7 @@ INNER = (
 )
 CONTROL = OUTLINE + INNER
 EYES = ((33, 133), (362, 263))
-GRID = 19  # places a side of the coarse grid; a crop's side is a multiple of it less nothing: enlarged by a matrix
+GRID = 19  # cells a side of the coarse grid, which is enlarged to a crop of any size
 
 
 def pick_points(points, numbers):
@@ -45,6 +46,7 @@ def enlarge_grid(values, size):
 
 
 def _line_matrix(side, size):
+    """Weights between ``side`` cells of a line, linear between their centres: numpy float32 ``(size, side)``."""
     places = (np.arange(size) + 0.5) / size * side - 0.5
     places = np.clip(places, 0, side - 1)
     distance = np.abs(places[:, None] - np.arange(side)[None])
@@ -90,11 +92,12 @@ def aim_donor(target, donor, keep, size):
 
 
 def jitter_field(points, draw, size):
-    """Displacements of a careless self-blend: a small turn, scale and shift about the face, and an elastic part.
+    """Displacements of a photo pasted over itself: a small turn, scale and shift about the face, and an elastic part.
 
     Args:
-        points: float32 ``(batch, 478, 2)``.
-        draw: ``Uniforms``; takes 4 + 50 normal numbers and 1.
+        points: float32 ``(batch, 478, 2)``, pixels.
+        draw: ``Uniforms``; takes 55 columns.
+        size: pixels of a crop's side.
 
     Returns: float32 ``(batch, size, size, 2)``.
     """
@@ -105,9 +108,5 @@ def jitter_field(points, draw, size):
     x, y = places[..., 0], places[..., 1]
     linear = ops.stack([scale[:, None] * x - turn[:, None] * y, turn[:, None] * x + scale[:, None] * y], axis=-1)
     coarse = ops.reshape(linear + shift[:, None], (-1, GRID, GRID, 2))
-    elastic = ops.reshape(draw.normal(50), (-1, 5, 5, 2)) * picture_scale(0.03 * distance * draw.one())
+    elastic = ops.reshape(draw.normal(50), (-1, 5, 5, 2)) * picture(0.03 * distance * draw.one())
     return enlarge_grid(coarse, size) + enlarge_grid(elastic, size)
-
-
-def picture_scale(values):
-    return ops.reshape(values, (-1, 1, 1, 1))

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from scipy import ndimage
 
-from keras_uncover.ops.filters import BLOCK, apply_band, apply_separable, blur, gaussian_matrix
+from keras_uncover.ops.filters import BLOCK, apply_band, apply_separable, blur, blur_all, gaussian_matrix
 
 
 def numpy(value):
@@ -101,3 +101,13 @@ def test_a_banded_product_in_a_graph(compiled):
     else:
         found = tf.function(lambda i, m: apply_band(i, m, 7), jit_compile=compiled)(images, matrix)
     assert np.abs(numpy(found) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("sigma", [0.8, 2.5])
+def test_one_blur_for_all_is_a_blur_of_each(sigma):
+    images, inner = noise(), np.s_[12:-12, 12:-12]
+    found = numpy(blur_all(images, sigma))
+    assert np.abs(found - numpy(blur(images, np.full(len(images), sigma, "float32")))).max() < 1e-5
+    opencv = cv2.GaussianBlur(images[1], (23, 23), sigma)
+    assert np.abs(found[1][inner] - opencv[inner]).max() < 1e-4
+    assert np.allclose(numpy(blur_all(np.full((1, 40, 40, 1), 0.7, "float32"), sigma)), 0.7, atol=1e-6)

@@ -97,6 +97,15 @@ def test_crop_transform_puts_the_anchors_on_the_template():
     assert np.abs(back[0, list(ANCHORS)] - template[list(ANCHORS)]).max() < 1e-5
 
 
+@pytest.mark.parametrize("view", [1.25, 1.4824])
+def test_a_wider_crop_is_a_larger_square_about_the_same_middle(view):
+    template = mean_mesh().points[None]
+    # Upright, 400 px wide, its corner at (30, 70): the middle is (230, 270).
+    matrix = numpy(crop_transform(template * 400 + np.float32([30, 70]), view))[0]
+    corner = [230 - 200 * view, 270 - 200 * view]
+    assert np.allclose(matrix, [[400 * view, 0, corner[0]], [0, 400 * view, corner[1]]], atol=0.01)
+
+
 def test_plane_coefficients_by_hand():
     corners = np.array([[[0, 0], [1, 0], [0, 1]], [[0, 0], [1, 1], [2, 2]]], "float32")
     values = np.array([[[5], [7], [4]], [[1], [1], [1]]], "float32")
