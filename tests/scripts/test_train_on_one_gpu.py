@@ -99,7 +99,14 @@ def pack(tmp_path_factory):
 
 def train(pack, out, *arguments):
     command = [sys.executable, "-m", "scripts.train_on_one_gpu", pack, out, "--pairs", "2", "--size", "32", "--full"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    # A rate that moves averaged weights by more than float16 rounds off.
+    command += ["--rate", "0.05"]
+    # Compiled quickly rather than well, and once for both trainings.
+    environment = {
+        **os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(pack.parent / "compiled"),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
     run = subprocess.run(
         [*map(str, command), "--depthwise", "keras", *map(str, arguments)], cwd=ROOT, env=environment,
         capture_output=True, text=True,
@@ -127,4 +134,5 @@ def test_a_short_training_is_saved_told_and_taken_up_again(pack, tmp_path):
     assert f"{len(first)} arrays taken from" in said
     with np.load(two / "weights_1.00.npz") as stored:
         moved = [name for name, array in stored.items() if not np.array_equal(array, first[name])]
-    assert len(moved) > 0.5 * len(first) and "map_logits/kernel" in moved and any("stem_conv" in name for name in moved)
+    assert len(moved) > 0.5 * len(first)
+    assert all(any(name.startswith(part) for name in moved) for part in ("stem_conv", "map_4_conv", "logit"))
