@@ -75,7 +75,14 @@ from keras_uncover.models.autoencoder import load_autoencoder  # noqa: E402
 from keras_uncover.presets.weights import WeightsError  # noqa: E402
 from keras_uncover.swaps.synthesis import FAMILIES  # noqa: E402
 from keras_uncover.terminal import Progress  # noqa: E402
-from pipelines.fixed_swaps import POSTS, count_pairs, fixed_swaps, genuine_photos, mixed_swaps, read_people  # noqa: E402
+from pipelines.fixed_swaps import (  # noqa: E402
+    POSTS,
+    count_pairs,
+    fixed_swaps,
+    genuine_photos,
+    mixed_swaps,
+    read_people,
+)
 from pipelines.records import open_builder  # noqa: E402
 from pipelines.schema import PORTRAIT  # noqa: E402
 

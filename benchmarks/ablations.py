@@ -1,4 +1,4 @@
-"""What each part of the recipe is worth: the preset ``tiny`` trained for a fixed budget, each time with one thing changed.
+"""What each part of the recipe is worth: ``tiny`` trained for a fixed budget, each time with one thing changed.
 
     python benchmarks/ablations.py SHARDS_64 --identity FOLDER [--only detect/whole reconstruct/no_identity ...]
 

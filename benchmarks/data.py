@@ -185,7 +185,9 @@ def measure_row(name, make, size, options):
     """Measure one row, of crops of this size, and say what was found."""
     if name == STEP:
         row = measure_steps(make(), make_network(options.preset, size), options.seconds)
-        words = "{:34}{step_ms:>7,.0f} ms, {wait_ms:,.1f} ms of it wait for data ({:.1%}); {step_alone_ms:,.0f} ms alone"
+        words = (
+            "{:34}{step_ms:>7,.0f} ms, {wait_ms:,.1f} ms of it wait for data ({:.1%}); {step_alone_ms:,.0f} ms alone"
+        )
         print(words.format(name, row["wait_share"], **row), flush=True)
     else:
         row = measure(make(), options.batch_size, options.seconds)

@@ -1,4 +1,4 @@
-"""Do all doors give one answer? Python, command line, SavedModel, REST and gRPC on a folder of photos.
+"""Do all interfaces give one answer? Python, command line, SavedModel, REST and gRPC on a folder of photos.
 
     python benchmarks/same_answer.py PHOTOS [--limit 100] [--preset small] [--served SERVED_DIR] [--json FILE]
 
@@ -112,7 +112,7 @@ def ask_client(photos, out, *door):
 
 
 def compare(expected, answers):
-    """Largest differences of a door's answers, and how many of its verdicts are others."""
+    """Largest differences of an interface's answers, and how many of its verdicts are others."""
     pairs = list(zip(expected, answers, strict=True))
     both = [(a, b) for a, b in pairs if a["p_fake"] is not None and b["p_fake"] is not None]
     pictures = {

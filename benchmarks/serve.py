@@ -1,11 +1,11 @@
-"""What an answer costs through each door: cold start, latency, photos a second, memory, and where the time goes.
+"""What an answer costs through each interface: cold start, latency, photos a second, memory, and where the time goes.
 
     python benchmarks/serve.py SERVED_DIR [--doors python saved_model grpc rest parts] [--cores 1 2] [--json FILE]
 
-Each door is measured in a process of its own that may use the first one or two cores; gRPC and REST through the
+Each interface is measured in a process of its own that may use the first one or two cores; gRPC and REST through the
 stand-in server of the tests, on the same cores as its client. Without --json nothing is written; a file that is there
-keeps the doors that are not measured now. Latency is that of a request of 1, 4 or 16 photos, the bundled examples in
-turn; ``python`` answers one photo after the other. ``parts`` times the steps of the graph one by one, a photo each.
+keeps the interfaces that are not measured now. Latency is that of a request of 1, 4 or 16 photos, the bundled examples
+in turn; ``python`` answers one photo after the other. ``parts`` times the steps of the graph one by one, a photo each.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def newest(served):
 
 
 def measure_door(served, door):
-    """Times and memory of one door."""
+    """Times and memory of one interface."""
     start = time.perf_counter()
     if door in ("grpc", "rest"):
         ask, server = open_server(served, door)

@@ -54,7 +54,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--task", choices=("classify", "reconstruct"), default="reconstruct")
     parser.add_argument("--missing", action="store_true", help="only rows that the JSON file has no numbers of")
     parser.add_argument("--seconds", type=float, default=6.0, help="timed seconds a row (%(default)s)")
-    parser.add_argument("--limit", type=float, default=240.0, help="seconds after which a row is given up (%(default)s)")
+    parser.add_argument("--limit", type=float, default=240.0, help="seconds until a row is given up (%(default)s)")
     parser.add_argument("--json", default=str(Path(__file__).parent / "results" / "train_step.json"), metavar="FILE")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

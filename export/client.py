@@ -23,8 +23,9 @@ from export.fields import FACES, FIELDS, PICTURE_FIELDS
 from export.replies import check_description, check_reply, read_reply
 from export.servers import GrpcServer, RestServer, ServerError
 from keras_uncover.cli.console import Console
-from keras_uncover.cli.inputs import InputError, collect_photos, hash_input
+from keras_uncover.cli.inputs import InputError, collect_photos
 from keras_uncover.escapes import Parser
+from keras_uncover.files import hash_regular
 from keras_uncover.images.decode import ImageError, decode_image, read_bytes
 from keras_uncover.inference import outputs
 from keras_uncover.inference.records import RecordWriter, error_record, to_records
@@ -142,7 +143,7 @@ def answer_photos(server, photos, options):
             if isinstance(result, ImageError):
                 refused += 1
                 console.refuse(photo, result)
-                writer.write(error_record(photo, result.sha256 or hash_input(photo), result))
+                writer.write(error_record(photo, result.sha256 or hash_regular(photo), result))
                 continue
             paths = None
             if options.out is not None:

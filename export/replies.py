@@ -1,6 +1,5 @@
 """From a server's reply to what ``Uncoverer`` would have answered: the same ``Result``, so the same JSON and files."""
 
-import hashlib
 import json
 import re
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from export.fields import FACE_FIELDS, FACES, FIELDS, PHOTO_FIELDS, PICTURE_FIELDS, PICTURES
 from export.servers import ServerError
+from keras_uncover.files import hash_bytes
 from keras_uncover.images.decode import ImageError, decode_image
 from keras_uncover.inference.answers import FaceAnswer, Result
 
@@ -60,7 +60,7 @@ def read_reply(reply, row, file, data):
         ImageError: the server refused the photo.
         ServerError: an output has not the form that it should have.
     """
-    digest = hashlib.sha256(data).hexdigest()
+    digest = hash_bytes(data)
     try:
         error, faces, found, unsure = read_row(reply, row)
         result = None if error else Result(file, digest, faces, None, found, unsure)

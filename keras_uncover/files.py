@@ -1,4 +1,4 @@
-"""The one home of what files need: hashes, locks, and writing that leaves a file or folder whole or as it was."""
+"""Hashes, locks and atomic writes of files and folders; nothing else in the library does these itself."""
 
 import contextlib
 import fcntl
@@ -18,10 +18,28 @@ def open_at_once(path, flags):
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+def hash_bytes(data):
+    """SHA-256 of bytes, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def hash_array(array):
+    """SHA-256 of an array's shape and values, in hex: the same for the same picture in another file."""
+    return hash_bytes(f"{array.shape}".encode() + array.tobytes())
+
+
 def hash_file(path):
     """SHA-256 of a file, in hex."""
     with open(path, "rb", opener=open_at_once) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_regular(path):
+    """SHA-256 of a regular file, in hex; None for what cannot be read or is no file: reading a pipe would not end."""
+    try:
+        return hash_file(path) if os.path.isfile(path) else None
+    except OSError:
+        return None
 
 
 def force_to_disk(path):
@@ -34,7 +52,7 @@ def force_to_disk(path):
 
 
 def write_whole(path, text):
-    """Write a text file so that its reader meets the old text or the new one."""
+    """Write a text file atomically: a reader gets the old text or the new one, never a part."""
     fresh = path.with_name(f".{path.name}.partial")
     fresh.write_text(text, "utf-8")
     force_to_disk(fresh)
@@ -64,8 +82,8 @@ def new_file(path):
 def new_folder(folder, copied=False, durable=False):
     """A folder to fill that takes its place when the block ends without an error, and vanishes otherwise.
 
-    It lies beside its place under a hidden name. An older folder of that name is moved aside first, for a folder that
-    holds something cannot be replaced in one step: who reads meets the old one, none for a moment, or the new one.
+    It lies beside its place under a hidden name. An older folder of that name is moved aside first, because a folder
+    that holds something cannot be replaced in one step. A reader finds the old one, none for a moment, or the new one.
 
     Args:
         folder: path; its parents are made.
@@ -98,6 +116,15 @@ def new_folder(folder, copied=False, durable=False):
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def move_folder(folder, place):
+    """Give a folder another place on its disk, in one step.
+
+    Raises:
+        OSError: there is something at that place.
+    """
+    os.rename(folder, place)
+
+
 @contextlib.contextmanager
 def lock(path):
     """Hold a lock file within the block; a process that is killed leaves no lock behind.
@@ -106,15 +133,24 @@ def lock(path):
         BlockingIOError: another process holds it.
     """
     with open(path, "a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(file)
         yield
+
+
+def lock_file(file):
+    """Lock an open file, or the number of an open file or folder, until it is closed.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def remove_parts(folder):
     """Remove the half-written files of a process that was killed; those of a process that still runs stay."""
     for part in Path(folder).glob(f".{'[0-9a-f]' * 32}{PART}"):
         with contextlib.suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(file)
             part.unlink()
 
 

@@ -51,8 +51,8 @@ def ended_by_term():
 def open_closed_streams():
     """Give a program that was started with stdin, stdout or stderr closed empty ones; to be called first of all.
 
-    Else the next file that it opens would get such a stream's number, and what a library writes to stderr would get
-    into that file; Python's own stream would be None.
+    Otherwise the next file that it opens would get such a stream's number, and a library's messages to stderr would be
+    written into that file; Python's own stream would be None.
     """
     for number, (name, mode) in enumerate(STREAMS):
         try:
@@ -81,8 +81,8 @@ def tell(words, end="\n", clear=""):
 def claim_process():
     """Note that networks run in this process; to be called before they are made, loaded or asked.
 
-    The threads that a backend computes in do not come along with a fork: there, an answer would be waited for without
-    end, and so would a network that is loaded anew.
+    A forked process has none of the threads that a backend computes in: an answer, or the loading of a network, would
+    wait for them without end.
 
     Raises:
         RuntimeError: networks run in a process that this one was forked from.

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.files import new_file
 from keras_uncover.process import open_closed_streams
 from keras_uncover.refusals import DamagedData, DataError, Refusal, end_in_words
 from pipelines.schema import refuse_split
@@ -118,16 +119,11 @@ def pack(shards, path, splits=None, overwrite=False):
     if unknown:
         raise BuildError(f"{shards} has the splits {', '.join(builder.info.splits)}; received {', '.join(unknown)}.")
     counts = {name: builder.info.splits[name].num_examples for name in splits}
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
-            for key in builder.info.features:
-                add_key(archive, key, builder, counts)
-            names = np.array([name for name, count in counts.items() for _ in range(count)])
-            add_array(archive, "split", names.dtype, names.shape, names)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
+        for key in builder.info.features:
+            add_key(archive, key, builder, counts)
+        names = np.array([name for name, count in counts.items() for _ in range(count)])
+        add_array(archive, "split", names.dtype, names.shape, names)
     return counts
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_uncover.files import fingerprint_data
+from keras_uncover.files import fingerprint_data, new_file
 from keras_uncover.refusals import DamagedData, DataError
 from pipelines.bank import is_bank, read_bank, stack_records
 from pipelines.damage import WAY_OUT, damage_named, find_damage
@@ -152,15 +152,10 @@ def unpack_records(data, split, keys, start):
     path = Path(f"{start}-{split}-{'-'.join(keys)[:40]}-{fingerprint_data(data)[:12]}.tfrecord")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            with tf.io.TFRecordWriter(str(partial)) as writer, damage_named(data):
-                for record in records:
-                    parts = [tf.io.serialize_tensor(record[key]) for key in keys]
-                    writer.write(tf.io.serialize_tensor(tf.stack(parts)).numpy())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with new_file(path) as file, tf.io.TFRecordWriter(str(file.name)) as writer, damage_named(data):
+            for record in records:
+                parts = [tf.io.serialize_tensor(record[key]) for key in keys]
+                writer.write(tf.io.serialize_tensor(tf.stack(parts)).numpy())
 
     def parse(stored):
         parts = tf.unstack(tf.io.parse_tensor(stored, tf.string), len(keys))

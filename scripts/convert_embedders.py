@@ -10,13 +10,13 @@ where they were written. The last stores two of the reference chips and what the
 """
 
 import dataclasses
-import hashlib
 import os
 import sys
 from collections.abc import Callable
 
 from keras_uncover.backend import settle_or_exit
 from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.files import hash_file
 from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import DataError, end_in_words
 
@@ -138,8 +138,7 @@ SOURCES = (
 
 def read_source(path):
     """The ``Source`` that a file is, told by its SHA-256, and its arrays as float32."""
-    with open(path, "rb") as file:
-        received = hashlib.sha256(file.read()).hexdigest()
+    received = hash_file(path)
     for source in SOURCES:
         if source.sha256 == received:
             with np.load(path) as arrays:

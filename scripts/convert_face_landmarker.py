@@ -8,7 +8,6 @@ The first writes the two preset folders. The second asks the original networks, 
 crops of the given photos and stores crops and answers for the tests.
 """
 
-import hashlib
 import io
 import os
 import sys
@@ -16,6 +15,7 @@ import zipfile
 
 from keras_uncover.backend import settle_or_exit
 from keras_uncover.escapes import Parser, for_stdout
+from keras_uncover.files import hash_bytes
 from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import DataError, end_in_words
 
@@ -59,7 +59,7 @@ def read_task(path):
     """``{member: bytes}`` of the .task file, which must be the one that this script was written for."""
     with open(path, "rb") as file:
         data = file.read()
-    received = hashlib.sha256(data).hexdigest()
+    received = hash_bytes(data)
     if received != TASK_SHA256:
         raise DataError(
             f"The .task file must have the SHA-256 {TASK_SHA256}. Received: {path} with {received}. "
@@ -142,7 +142,7 @@ def convert(members, presets):
         config = {
             "format": 1, "kind": model.name, "name": model.name, "arch": {}, "purpose": purpose,
             "origin": f"MediaPipe face_landmarker.task, float16, version 1, member {member}", "licence": "Apache-2.0",
-            "source_sha256": TASK_SHA256, "member_sha256": hashlib.sha256(members[member]).hexdigest(),
+            "source_sha256": TASK_SHA256, "member_sha256": hash_bytes(members[member]),
         }
         save_preset(model, os.path.join(presets, model.name), config)
         print(f"{model.name}: {model.count_params()} parameters")
@@ -182,7 +182,8 @@ def write_reference(members, photos, path):
         path, crops=crops, regressors=regressors, logits=detector["logits"][:, :, 0],
         points=points.reshape(-1, 478, 3), presence_logit=mesh["presence_logit"].reshape(-1),
     )
-    print(for_stdout(f"{path}: best logits {detector['logits'].max(axis=(1, 2))}, presence {mesh['presence_logit'].ravel()}"))
+    logits, presence = detector["logits"].max(axis=(1, 2)), mesh["presence_logit"].ravel()
+    print(for_stdout(f"{path}: best logits {logits}, presence {presence}"))
 
 
 def _middle_square(width, height):

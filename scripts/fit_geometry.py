@@ -34,14 +34,13 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import ops  # noqa: E402
 
-from keras_uncover.models.build import build_model  # noqa: E402
+from keras_uncover.models.build import build_model, save_network  # noqa: E402
 from keras_uncover.models.config import model_config  # noqa: E402
-from keras_uncover.models.face_geometry import RANK, TEXTURE  # noqa: E402
+from keras_uncover.models.face_geometry import FACE_MESH_ANSWER, RANK, TEXTURE  # noqa: E402
 from keras_uncover.models.shape_layers import face_pixels  # noqa: E402
 from keras_uncover.ops.geometry import fit_affine, transform_points  # noqa: E402
 from keras_uncover.ops.mesh import mirror_points  # noqa: E402
 from keras_uncover.ops.shapes import describe_shapes  # noqa: E402
-from keras_uncover.presets.weights import FACE_MESH_ANSWER, save_preset  # noqa: E402
 from keras_uncover.training.setup import run_config, start_from  # noqa: E402
 from pipelines.fixed_swaps import fixed_swaps, read_people  # noqa: E402
 
@@ -161,7 +160,7 @@ def main(arguments=None):
     fit_layer(model, FACE_MESH_ANSWER, "shape_found", examples, "shape")
     fit_layer(model, "shape_known", "shape_donor_linear", examples, "donor_shape")
     fit_texture(model, examples)
-    save_preset(model, options.out, run_config("reconstruct", config, options.preset, vars(options)), half=False)
+    save_network(model, options.out, run_config("reconstruct", config, options.preset, vars(options)), half=False)
     print(for_stdout(f"{options.out}: {config.name}"))
 
 

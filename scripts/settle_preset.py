@@ -36,8 +36,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from keras_uncover.faces.identity import Judge, distance  # noqa: E402
-from keras_uncover.models.build import build_from_folder  # noqa: E402
-from keras_uncover.presets.weights import save_preset  # noqa: E402
+from keras_uncover.models.build import build_from_folder, save_network  # noqa: E402
 from pipelines.fixed_swaps import POSTS, fixed_swaps, genuine_photos, read_people  # noqa: E402
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -89,7 +88,7 @@ def main(arguments=None):
     people = read_people(options.shards, "validation", size=config["arch"]["size"])
     settle_donor(model, people, Judge.from_preset("judge"), options.slack)
     settle_mask(model, people, options.rate)
-    save_preset(model, options.out, config, half=False)
+    save_network(model, options.out, config, half=False)
 
 
 if __name__ == "__main__":

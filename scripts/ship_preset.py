@@ -9,7 +9,6 @@ What explains the numbers comes into the new card by ``scripts/write_studies.py`
 """
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -36,9 +35,9 @@ if __name__ == "__main__":
 from evaluate_keras import calibrate, evaluate  # noqa: E402
 from keras_uncover.evaluation import tables as report_text  # noqa: E402
 from keras_uncover.evaluation.calibration import describe_calibration  # noqa: E402
+from keras_uncover.files import hash_bytes  # noqa: E402
 from keras_uncover.inference.self_test import record_answers  # noqa: E402
-from keras_uncover.models.build import build_from_folder  # noqa: E402
-from keras_uncover.presets.weights import save_preset  # noqa: E402
+from keras_uncover.models.build import build_from_folder, save_network  # noqa: E402
 from keras_uncover.swaps.families import leave_out  # noqa: E402
 from keras_uncover.training.setup import plain_names  # noqa: E402
 from pipelines.config import choose_shares  # noqa: E402
@@ -57,8 +56,8 @@ FLAGS = (
 )
 JUDGED = """
 
-Baselines have the true mask and landmarks; the best one is chosen by these very numbers, which favours it. Distances are
-those of the preset `judge`. Ranks are in a gallery of all these people's own photos, mirrored, recoloured and
+Baselines have the true mask and landmarks; the best one is chosen by these very numbers, which favours it. Distances
+are those of the preset `judge`. Ranks are in a gallery of all these people's own photos, mirrored, recoloured and
 re-encoded, because there is one photo a person: with other photos of them ranks would be lower. Role swaps: answers
 nearer to the other person's photo than to their own. Replications: answers nearer to what they were given than to the
 truth."""
@@ -71,7 +70,7 @@ def read_splits(shards):
         for split in sorted(find_builder(shards).info.splits)
     }
     lines = "".join(f"{split} {name}\n" for split, names in people.items() for name in names)
-    return {split: len(names) for split, names in people.items()}, hashlib.sha256(lines.encode()).hexdigest()
+    return {split: len(names) for split, names in people.items()}, hash_bytes(lines.encode())
 
 
 def describe_scores(config):
@@ -144,7 +143,7 @@ def publish(run, folder, shards):
     families = list(choose_shares(leave_out(trained.get("leave_out", ())), trained.get("autoencoder")))
     facts = {"families": families, "people": people, "split_sha256": digest}
     config["name"], config["trained"] = folder.name, {**trained, **plain_names(trained), **facts}
-    save_preset(model, folder, config, half=True)
+    save_network(model, folder, config, half=True)
 
 
 if __name__ == "__main__":

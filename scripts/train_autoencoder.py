@@ -9,7 +9,6 @@ validation people, beside two baselines that need no training: the picture itsel
 """
 
 import argparse
-import hashlib
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from keras_uncover.backend import settle_or_exit
 from keras_uncover.escapes import Parser
+from keras_uncover.files import hash_bytes
 from keras_uncover.overwriting import check_or_exit
 from keras_uncover.refusals import end_in_words
 
@@ -61,7 +61,7 @@ def describe_data(shards, size):
     for split in ("test", "train", "validation"):
         people[split] = sorted(row["person"].decode() for row in iterate_records(shards, split, keys=("person",)))
     lines = "".join(f"{split} {name}\n" for split, names in people.items() for name in names)
-    digest = hashlib.sha256(lines.encode()).hexdigest()
+    digest = hash_bytes(lines.encode())
     counts = {split: len(names) for split, names in people.items()}
     return {"shards": Path(shards).name, "size": size, "people": counts, "split_sha256": digest}
 
@@ -127,6 +127,7 @@ def measure(folder, crops):
 def write_card(config, numbers, parameters):
     trained = config["trained"]
     people = ", ".join(f"{count} {split}" for split, count in trained["people"].items())
+    minutes = trained["minutes"]
     return f"""# {config["name"]}
 
 An autoencoder for face crops whose sides are multiples of 16: what passes through it looks as if a small generator had
@@ -136,7 +137,7 @@ parameters, stored as float16. Licence: MIT.
 - **Data**: crops of the `train` people of generated portraits who do not exist
   (SelfishGene/SFHQ-T2I-dataset and SelfishGene/SFHQ-dataset, MIT; faker-js/assets-person-portrait, CC0-1.0), one a
   person: {people}. Split hash `{trained["split_sha256"][:16]}`. It was trained on `train` alone.
-- **Made by**: `python -m scripts.train_autoencoder SHARDS FOLDER --minutes {trained["minutes"]:g} --seed {trained["seed"]}`:
+- **Made by**: `python -m scripts.train_autoencoder SHARDS FOLDER --minutes {minutes:g} --seed {trained["seed"]}`:
   {trained["steps"]:,} steps of {BATCH} crops of {trained["size"]} px, L1, Adam.
   How many steps fit into the time depends on the machine.
 - **Measured** on the {numbers["n"]} `validation` people, clean crops of {trained["size"]} px:

@@ -3,7 +3,7 @@
     python -m scripts.write_architecture            # write it
     python -m scripts.write_architecture --check    # exit 1 where it is not what the source says
 
-Nothing is imported: the arrows are read from the imports of every file, wherever they stand.
+No room is imported: the arrows are read from the imports of every file, wherever they stand.
 """
 
 import argparse
@@ -11,13 +11,15 @@ import ast
 import sys
 from pathlib import Path
 
+from keras_uncover.refusals import end_in_words
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, LIBRARY = ROOT / "docs" / "architecture.md", ROOT / "keras_uncover"
 FRONT = ("__init__", "__main__")  # the public names and the command: they hold nothing themselves
 WALKS = {
     "A photo to its JSON line (`keras-uncover predict`)":
-        "cli, images, faces, models, inference, images, files, cli",
-    "A portrait to its record in a shard": "pipelines, images, faces, ops, pipelines",
+        "cli, inference, images, faces, models, inference, images, files, cli",
+    "A portrait to its record in a shard": "pipelines, images, faces, models, ops, pipelines",
     "Records to a training batch": "pipelines, swaps, ops, pipelines",
     "A training step": "train_keras.py, training, models, ops, training",
     "Weights to a model": "inference, models, presets, models, inference",
@@ -115,4 +117,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(end_in_words("write_architecture", main))

@@ -39,18 +39,20 @@ CHANGES = {
     "no_flow_loss": "no loss on where the donor is read, nor on its recoloured pixels",
     "half_genuine": "half of a batch genuine, not a quarter",
 }
-SAYS = """What is left is geometry, which is hidden in a fake. *Target*: the regression that leads the baselines knows the true
-landmarks; with those that can be found on the fake it falls behind the answer on `mesh`. On `affine` the face lies in the
-donor's shape, and nothing but the surroundings tells the target's; regressions are laid where the true mesh lies even so.
-*Donor*: the fake's pixels read by the true flow are far nearer than any answer, so what is missing is not in the pixels.
-Told the donor's true shape, the mesh that can be found comes just to nine tenths of the best baseline on `mesh`; the shape
-that can be estimated from the face errs by four fifths of what the mean shape does. On `affine` nothing has to be moved, and
-whoever does not know that loses to the masked copy.
+SAYS = """What is left is geometry, which is hidden in a fake. *Target*: the regression that leads the baselines knows
+the true landmarks; with those that can be found on the fake it falls behind the answer on `mesh`. On `affine`
+the face lies in the donor's shape, and nothing but the surroundings tells the target's; regressions are laid
+where the true mesh lies even so. *Donor*: the fake's pixels read by the true flow are far nearer than any
+answer, so what is missing is not in the pixels. Told the donor's true shape, the mesh that can be found comes
+just to nine tenths of the best baseline on `mesh`; the shape that can be estimated from the face errs by four
+fifths of what the mean shape does. On `affine` nothing has to be moved, and whoever does not know that loses
+to the masked copy.
 """
-FOUND = """A family that was left out is found nearly as well as when it was seen: all of them are graphics, and this says nothing of
-swaps made by face-generating networks. The identity loss brings target and donor nearer to their people by the judge, which it does not know, and costs L1; the
-start in closed form brings both nearer at no cost; either by less than the intervals are wide. Neither the loss on the flow
-nor the share of genuine photos made a difference that could be told within so few steps.
+FOUND = """A family that was left out is found nearly as well as when it was seen: all of them are graphics, and this
+says nothing of swaps made by face-generating networks. The identity loss brings target and donor nearer to
+their people by the judge, which it does not know, and costs L1; the start in closed form brings both nearer
+at no cost; either by less than the intervals are wide. Neither the loss on the flow nor the share of genuine
+photos made a difference that could be told within so few steps.
 """
 COLUMNS = {
     "auc": "detection AUC", "iou": "mask IoU", "target_distance": "target: distance",
@@ -68,7 +70,8 @@ def describe_left_out(found):
         [f"`{family}`", *(number(variants[name][f"auc_{family}"]) for name in ("whole", f"without_{family}"))]
         for family in families
     ]
-    words = (f"**Families left out.** Classifiers `tiny` (64 px), {found['detect_steps']:,} steps each; AUC on fakes of a "
+    words = (f"**Families left out.** Classifiers `tiny` (64 px), {found['detect_steps']:,} steps each; "
+             "AUC on fakes of a "
              "family, by one that was trained on all and by one that never saw it:")
     return [words, "", to_markdown([["family", "seen", "never seen"], *rows]), ""]
 
@@ -77,19 +80,21 @@ def describe_ablations(found):
     """What each part of a reconstructor's recipe is worth."""
     variants = {name.split("/")[1]: row for name, row in found["variants"].items() if name.startswith("reconstruct/")}
     rows = [[CHANGES[name], *(number(row[key]) for key in COLUMNS)] for name, row in variants.items()]
-    words = (f"**Parts of the recipe.** Reconstructors `tiny` (64 px), {found['steps']:,} steps each from the same classifier, "
+    words = (f"**Parts of the recipe.** Reconstructors `tiny` (64 px), {found['steps']:,} steps each from the same "
+             "classifier, "
              "one thing changed:")
     return [words, "", to_markdown([["changed", *COLUMNS.values()], *rows]), "", FOUND]
 
 
 def describe_bounds(found):
     """Which knowledge brings one how near to both people."""
-    lines = ["**Bounds.** The judge's distance to the truth of whole fakes, by what is known; rows with *true* are told "
-             "what can only be found, and the closed form is the preset's geometry before any training:"]
+    lines = ["**Bounds.** The judge's distance to the truth of whole fakes, by what is known; rows with *true* are "
+             "told what can only be found, and the closed form is the preset's geometry before any training:"]
     families = found["families"]
-    for part, name in (("target", "target"), ("donor", "donor"), ("shape_errors", "error of shapes, over the eyes' distance")):
+    shape_errors = "error of shapes, over the eyes' distance"
+    for part, name in (("target", "target"), ("donor", "donor"), ("shape_errors", shape_errors)):
         rows = [
-            [row, *(f"{value:.3f}" if value is not None else "" for value in (of[part].get(row) for of in families.values()))]
+            [row, *("" if of[part].get(row) is None else f"{of[part][row]:.3f}" for of in families.values())]
             for row in families["mesh"][part]
         ]
         lines += ["", to_markdown([[name, *(f"`{family}`" for family in families)], *rows])]
@@ -120,7 +125,8 @@ def main(arguments=None):
     card = path.read_text("utf-8")
     new = put_in(card, describe(options.name))
     if options.check and new != card:
-        print(f"The card of {options.name} is out of date; run python -m scripts.write_studies {options.name}", file=sys.stderr)
+        words = f"The card of {options.name} is out of date; run python -m scripts.write_studies {options.name}"
+        print(words, file=sys.stderr)
         return 1
     if not options.check:
         path.write_text(new, "utf-8")

@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items):
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         return
     for item in items:
-        fixtures = [found[-1].func for name in item.fixturenames if (found := item._fixtureinfo.name2fixturedefs.get(name))]
+        defined = map(item._fixtureinfo.name2fixturedefs.get, item.fixturenames)
+        fixtures = [found[-1].func for found in defined if found]
         if any("tensorflow" in inspect.getsource(code) for code in (item.function, *fixtures)):
             item.add_marker(pytest.mark.skip(reason="needs the TensorFlow backend"))
 

@@ -71,7 +71,8 @@ def store(path, part, found):
     """Put a part's results into the file of all, with what they were measured on."""
     path = Path(path)
     results = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    machine = {"machine": platform.machine(), "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    cores = len(os.sched_getaffinity(0))
+    machine = {"machine": platform.machine(), "cores": cores, "python": platform.python_version()}
     older = results.get(part, {}) if part in ("kills", "load") else {}  # parts of which some may be run alone
     results[part] = {**older, **found, "measured_on": machine}
     path.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")

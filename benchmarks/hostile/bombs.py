@@ -67,7 +67,8 @@ def make_largest(kind):
 def run_apart(*arguments):
     """What a process of its own says, as JSON."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, __file__, *map(str, arguments)], capture_output=True, text=True, env=environment)
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"hostile: {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr[-500:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -98,7 +99,8 @@ def measure_bombs():
             path.write_bytes(make_bomb(container))
             said = run_apart("refuse", path)
             found[container] = {"bytes": path.stat().st_size, "refused": said["words"],
-                                "milliseconds": round(1000 * said["seconds"], 2), "megabytes": round(said["megabytes"], 2)}
+                                "milliseconds": round(1000 * said["seconds"], 2),
+                                "megabytes": round(said["megabytes"], 2)}
             by_header = said["words"] is not None and "400,000,000 pixels" in said["words"]
             if not (by_header and said["seconds"] < MOST_SECONDS and said["megabytes"] < MOST_MB):
                 failed.append(container)

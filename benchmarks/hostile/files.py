@@ -16,7 +16,8 @@ from keras_uncover.images.headers import PNG_SIGNATURE, name_format  # noqa: E40
 
 PHOTOS = sorted((ROOT / "tests" / "data").glob("face_*.jpg"))
 SIDE = 144  # of the shrunk photos: a case shall cost milliseconds
-SIDES = (0, 1, 15, 16, 17, 255, 4_000, 7_071, 7_072, 16_383, 20_000, 29_999, 30_001, 65_535, 2**24, 2**31 - 1, 2**32 - 1)
+SIDES = (0, 1, 15, 16, 17, 255, 4_000, 7_071, 7_072, 16_383, 20_000, 29_999, 30_001, 65_535)
+SIDES += (2**24, 2**31 - 1, 2**32 - 1)
 SUFFIXES = (".jpg", ".png", ".webp", ".gif", ".txt", ".svg", "")
 
 
@@ -28,7 +29,7 @@ def save(picture, container, **options):
 
 
 def make_corpus():
-    """The files that are broken, ``{name: bytes}``: what cameras, editors and the web make of a photo, and other formats."""
+    """Broken files, ``{name: bytes}``: what cameras, editors and the web make of a photo, and other formats."""
     photo = Image.open(PHOTOS[0]).convert("RGB").resize((SIDE, SIDE * 4 // 3))
     clear = photo.copy()
     clear.putalpha(photo.convert("L"))
@@ -50,7 +51,8 @@ def make_corpus():
         "clear.webp": save(clear, "WEBP", quality=80), "animated.webp": save(photo, "WEBP", quality=60, **more),
         "still.gif": save(photo, "GIF"), "animated.gif": save(photo, "GIF", **more), "plain.bmp": save(photo, "BMP"),
         "plain.tiff": save(photo, "TIFF"), "plain.ico": save(photo, "ICO"), "plain.jp2": save(photo, "JPEG2000"),
-        "drawing.svg": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "words.txt": b"no picture\n" * 40,
+        "drawing.svg": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>',
+        "words.txt": b"no picture\n" * 40,
     }
     return {**files, **{path.name: path.read_bytes() for path in PHOTOS}}
 
@@ -170,7 +172,8 @@ def change_dimensions(data, rng, files):
         frames = [start for start, _ in parts_of(data) if data[start + 1] in (0xC0, 0xC1, 0xC2)]
         places = [(frames[0] + 5, 2, "big"), (frames[0] + 7, 2, "big")] if frames else []
     else:
-        place = {b"VP8X": [(24, 3), (27, 3)], b"VP8 ": [(26, 2), (28, 2)], b"VP8L": [(21, 4)]}.get(data[12:16], [(6, 2)])
+        places = {b"VP8X": [(24, 3), (27, 3)], b"VP8 ": [(26, 2), (28, 2)], b"VP8L": [(21, 4)]}
+        place = places.get(data[12:16], [(6, 2)])
         places = [(*each, "little") for each in place]
     for (place, size, order), side in zip(places, sides):
         if rng.random() < 0.7:
@@ -184,8 +187,8 @@ def rename(data, rng, files):
 
 
 MUTATIONS = (
-    flip, overwrite, cut_at_kilobyte, cut, insert, drop, double, shuffle, splice, join, change_length, change_dimensions,
-    rename,
+    flip, overwrite, cut_at_kilobyte, cut, insert, drop, double, shuffle, splice, join, change_length,
+    change_dimensions, rename,
 )
 
 

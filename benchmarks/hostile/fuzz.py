@@ -1,8 +1,8 @@
 """Damaged files through a door, each case watched: what crashes, hangs or takes memory is named by its number.
 
-A worker process opens the files and says a line a case; if it dies or falls silent, the case that it was at is noted and
-another worker goes on behind it. Workers: ``gate`` (the library's image gate) and ``served`` (a SavedModel's signature
-``detect``, in a process with TensorFlow alone, each damaged file beside a sound one in a batch).
+A worker process opens the files and says a line a case; if it dies or falls silent, the case that it was at is noted
+and another worker goes on behind it. Workers: ``gate`` (the library's image gate) and ``served`` (a SavedModel's
+signature ``detect``, in a process with TensorFlow alone, each damaged file beside a sound one in a batch).
 
     python benchmarks/hostile/fuzz.py gate SEED FIRST LAST        # what the watcher starts; also shows single cases
 """

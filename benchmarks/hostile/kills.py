@@ -100,7 +100,8 @@ def kill(name, kills, seed, folder):
     except Broken as error:
         broken = str(error)
     return {"kills": killed, "survived": killed - bool(broken), "ended_before_the_kill": ended_early,
-            "completed_after": bool(completed and not broken), "undisturbed_seconds": round(seconds, 1), "broken": broken}
+            "completed_after": bool(completed and not broken), "undisturbed_seconds": round(seconds, 1),
+            "broken": broken}
 
 
 def kill_all(kills, seed, victims=None):

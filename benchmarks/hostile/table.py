@@ -41,7 +41,8 @@ def describe_bombs(found):
 
 
 def describe_largest(found):
-    rows = [[kind, f"{each['pixels']:,}", each["file_megabytes"], *(f"{each[name]['megabytes']:.0f}" for name in SIGNATURES)]
+    rows = [[kind, f"{each['pixels']:,}", each["file_megabytes"],
+             *(f"{each[name]['megabytes']:.0f}" for name in SIGNATURES)]
             for kind, each in found.items()]
     head = ["stored as", "pixels", "file, MB", "image gate, MB", "`detect`, MB", "`serving_default`, MB"]
     words = "Memory above that of the process before, in a fresh process each that had answered one small photo."
@@ -70,7 +71,8 @@ def describe(results):
     if "bombs" in results:
         lines += describe_bombs(results["bombs"])
     if "served" in results:
-        lines += describe_fuzz("Damaged files through the SavedModel, each beside a sound one", results["served"]["files"])
+        title = "Damaged files through the SavedModel, each beside a sound one"
+        lines += describe_fuzz(title, results["served"]["files"])
         lines += describe_largest(results["served"]["largest_photo"])
     if "kills" in results:
         lines += describe_kills(results["kills"])

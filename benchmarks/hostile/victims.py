@@ -232,12 +232,11 @@ def make_tiny(folder):
     """A preset of the smallest size with new weights, the same at every start."""
     import keras
 
-    from keras_uncover.models.build import build_model
+    from keras_uncover.models.build import build_model, save_network
     from keras_uncover.models.config import TINY
-    from keras_uncover.presets.weights import save_preset
     from keras_uncover.training.setup import run_config
 
     keras.utils.set_random_seed(0)
     config = {**run_config("reconstruct", TINY, "tiny", {}), "threshold": None}
-    save_preset(build_model("reconstruct", TINY), folder, config)
+    save_network(build_model("reconstruct", TINY), folder, config)
     return 0

@@ -1,13 +1,12 @@
 """A folder of versions as TF Serving reads it: integer names, each whole from the moment that it can be seen."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from keras_uncover.files import force_to_disk
+from keras_uncover.files import force_to_disk, lock_file, move_folder
 from keras_uncover.refusals import Refusal
 
 WRITING, REMOVING = ".writing-", ".removing-"
@@ -50,7 +49,7 @@ def new_version(folder, version):
         yield work / "model"
         flush(work / "model")
         try:
-            os.rename(work / "model", folder / str(version))
+            move_folder(work / "model", folder / str(version))
         except OSError as error:
             raise ExportError(
                 f"Version {version} appeared in {folder} while it was written ({error.strerror}). Export again."
@@ -65,7 +64,7 @@ def hold(folder):
     """Lock a folder as long as this process lives. Returns the open folder, or None where another process holds it."""
     number = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock_file(number)
     except BlockingIOError:
         os.close(number)
         return None
@@ -100,6 +99,6 @@ def keep_highest(folder, count, also):
     old = [version for version in versions(folder)[:-count] if version != also]
     for version in old:
         aside = Path(tempfile.mkdtemp(prefix=REMOVING, dir=folder))
-        os.rename(folder / str(version), aside / "model")
+        move_folder(folder / str(version), aside / "model")
         shutil.rmtree(aside, ignore_errors=True)
     return old

@@ -4,7 +4,6 @@ import glob
 import os
 from dataclasses import dataclass, field
 
-from keras_uncover.files import hash_file
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 from keras_uncover.refusals import OptionError
 
@@ -110,11 +109,3 @@ def is_folder(entry):
         return entry.is_dir()
     except OSError:
         return False
-
-
-def hash_input(path):
-    """SHA-256 of a photo that was refused unread, hexadecimal, or None where it is no file that can be read."""
-    try:
-        return hash_file(path) if os.path.isfile(path) else None  # Reading from a pipe would not end.
-    except OSError:
-        return None

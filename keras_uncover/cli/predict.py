@@ -19,7 +19,8 @@ from keras_uncover.cli.common import (
     say,
     whole,
 )
-from keras_uncover.cli.inputs import InputError, collect_photos, hash_input
+from keras_uncover.cli.inputs import InputError, collect_photos
+from keras_uncover.files import hash_regular
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 from keras_uncover.overwriting import OverwriteError
 
@@ -179,7 +180,7 @@ def answer_photos(uncoverer, photos, arguments):
             if isinstance(result, Exception):
                 refused += 1
                 console.refuse(photo, result)
-                writer.write(error_record(photo, result.sha256 or hash_input(photo), result))
+                writer.write(error_record(photo, result.sha256 or hash_regular(photo), result))
             else:
                 paths = None
                 if arguments.out is not None:

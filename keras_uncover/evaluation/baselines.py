@@ -1,4 +1,4 @@
-"""What can be had without a network: the baselines that an answer is measured against.
+"""Answers without a network: the baselines that a network's answer is measured against.
 
 All are given the true mask and the true landmarks, which a network has to find. Those of ``TRAINED`` also need the
 faces of training people.

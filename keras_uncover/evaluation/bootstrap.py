@@ -63,9 +63,9 @@ def interval(values):
 
 
 def open_interval(rate, tries):
-    """A rate whose interval, where it is 0 or 1, ends where independent tries would come out so once in forty times.
+    """A rate of 0 or 1 gets the Clopper-Pearson interval of independent tries; any other rate stays as it is.
 
-    There drawing tells nothing: every draw gives the same rate.
+    The bootstrap has no interval there: every draw gives the same rate.
 
     Args:
         rate: as ``mean_with_interval`` returns it.
@@ -90,7 +90,7 @@ def measure_with_interval(measure, counts):
 
 
 def mean_with_interval(values, counts):
-    """The mean of ``values`` ``(n,)``, as ``measure_with_interval``; NaN is left out, and None is said of nothing."""
+    """The mean of ``values`` ``(n,)``, as ``measure_with_interval``; NaN is left out; None where nothing is left."""
     values = np.asarray(values, float)
     known = np.isfinite(values)
     counts = counts[:, known]

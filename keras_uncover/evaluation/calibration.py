@@ -1,4 +1,4 @@
-"""From the scores of people kept aside to a probability, a threshold and an uncertain band, and their writing.
+"""Fit a probability, a threshold and an uncertain band on the scores of held-out people, and write them.
 
 Scores are the network's own ``p_fake``. Rows are dicts of arrays ``(n,)``: ``p_fake``, ``person``, ``donor_person``
 (the person again for a genuine photo).
@@ -43,8 +43,8 @@ def log_loss(genuine, fake):
 def fit_scale(genuine, fake, n_people, with_bias=True):
     """Temperature and bias of the greatest likelihood, genuine photos and fakes weighing the same in all.
 
-    The temperature tells how far a score may be trusted and leaves a score of 0.5 where it is. The bias moves that,
-    too: in training there were more fakes than genuine photos, and weak ones among them, so 0.5 means another thing.
+    The temperature makes scores less or more extreme and leaves 0.5 where it is. The bias moves 0.5, too: a training
+    batch holds more fakes than genuine photos, and weak fakes among them, so a score of 0.5 is no even chance.
 
     Source: J. Platt, "Probabilities for SV Machines", 1999, with his targets short of 0 and 1 for few examples, here
     for as few as there are people: without them scores that are fully apart have no likeliest temperature. Solved by
@@ -125,8 +125,7 @@ def choose_threshold(genuine, fake, rate):
 def rate_with_interval(wrong, counts, n_people):
     """A share with its 95 % interval over people and n.
 
-    Where nobody, or everybody, was wrong, drawing people tells nothing: there the interval ends where ``n_people``
-    independent tries would still come out so once in forty times.
+    Where nobody, or everybody, was wrong, it is the Clopper-Pearson interval of ``n_people`` independent tries.
     """
     return bootstrap.open_interval(bootstrap.mean_with_interval(wrong, counts), n_people)
 

@@ -1,4 +1,4 @@
-"""What an answer costs on the machine at hand."""
+"""Time and memory that an answer takes on this machine."""
 
 import statistics
 import time

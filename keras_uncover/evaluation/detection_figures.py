@@ -1,4 +1,4 @@
-"""Figures of how an evaluation's verdicts separate and what they promise: ROC, DET, reliability and confusion.
+"""Figures of an evaluation's verdicts: ROC, DET, reliability and confusion.
 
 Ours is a solid line, what it is compared with is dashed, intervals are shades: they read in grey and with any colour
 vision.
@@ -125,7 +125,7 @@ def count_verdicts(rows, threshold, band):
 
 
 def draw_confusion(axes, genuine, fakes, threshold, band):
-    """What was said of genuine photos and of fakes at the preset's threshold, as a table of shares."""
+    """Verdicts on genuine photos and on fakes at the preset's threshold, as a table of shares."""
     shown = [verdict for verdict in VERDICTS if verdict != "uncertain" or band is not None]
     for row, (name, rows) in enumerate((("genuine photos", genuine), ("fakes", fakes))):
         found = count_verdicts(rows, threshold, band)

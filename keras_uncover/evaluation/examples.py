@@ -1,4 +1,4 @@
-"""Which fakes of an evaluation are shown: not the pretty ones, but the best, the median and the worst."""
+"""Which fakes of an evaluation are shown: the best, the median and the worst."""
 
 import numpy as np
 

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from keras_uncover.evaluation.examples import COLUMNS
+from keras_uncover.files import new_file
 from keras_uncover.overwriting import FIGURES, figure_metadata
 
 # Dark blue and orange differ in hue and in lightness; the shade is lighter than both.
@@ -49,4 +50,5 @@ def finish(figure, folder, name):
     for kind in FIGURES[name]:
         metadata = figure_metadata(kind)  # No date: the same numbers give the same file.
         with matplotlib.rc_context({"pdf.fonttype": 42}):  # Fonts whose text can be selected and is taken by journals.
-            figure.savefig(Path(folder) / f"{name}.{kind}", dpi=DPI, facecolor="white", metadata=metadata)
+            with new_file(Path(folder) / f"{name}.{kind}") as file:
+                figure.savefig(file, format=kind, dpi=DPI, facecolor="white", metadata=metadata)

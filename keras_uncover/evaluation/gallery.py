@@ -52,16 +52,16 @@ class Gallery:
         return distance(features, self.features[role][[self.place[name] for name in names]])
 
     def within_mark(self, role, features, names):
-        """What the judge's own same-person mark says of descriptors.
+        """How descriptors compare by the judge's own same-person threshold.
 
-        Returns: float ``(n,)`` whether each is within the mark of who it should be, and float ``(n,)`` of what share
-        of all others.
+        Returns: float ``(n,)`` whether each is within the threshold of the right person, and float ``(n,)`` of what
+        share of all others.
         """
         near = distance(features[:, None], self.features[role][None]) < SAME_PERSON
         own = near[np.arange(len(features)), [self.place[name] for name in names]]
         return own.astype(float), (near.sum(1) - own) / max(near.shape[1] - 1, 1)
 
     def rank_first(self, role, features, names):
-        """Whether nobody in the gallery is nearer to each descriptor than who it should be: bool ``(n,)``."""
+        """Whether the right person is the nearest in the gallery to each descriptor: bool ``(n,)``."""
         everybody = distance(features[:, None], self.features[role][None])
         return everybody.argmin(1) == np.array([self.place[name] for name in names])

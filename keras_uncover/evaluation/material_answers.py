@@ -4,9 +4,7 @@ A record holds numbers about a picture and its hash: no pixels, no descriptor of
 """
 
 import contextlib
-import fcntl
 import functools
-import hashlib
 import json
 
 import cv2
@@ -15,7 +13,7 @@ import numpy as np
 import keras_uncover
 from keras_uncover.evaluation.material import MaterialError
 from keras_uncover.faces.identity import distance
-from keras_uncover.files import hash_file
+from keras_uncover.files import hash_array, hash_bytes, hash_regular, lock_file
 from keras_uncover.images.decode import ImageError
 from keras_uncover.inference.likeness import ROLES, Matcher
 
@@ -65,7 +63,7 @@ class Answers:
     def __init__(self, path):
         self._file = open(path, "a+", encoding="utf-8")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(self._file)
         except OSError as error:
             self._file.close()
             raise MaterialError(f'One run at a time writes to "{path}"; another does. Give another --out.') from error
@@ -118,10 +116,10 @@ class Examiner:
     def settings(self):
         """Hash of what an answer depends on beside the picture and the weights."""
         parts = (keras_uncover.__version__, self.uncoverer.config, self.uncoverer.threshold, self.matcher is not None)
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+        return hash_bytes(json.dumps(parts, sort_keys=True, default=str).encode())
 
     def examine(self, picture, truths):
-        """What is said of a picture, and of the faces recovered from it.
+        """The record of a picture and of the faces recovered from it.
 
         Args:
             picture: ``Picture``.
@@ -136,7 +134,7 @@ class Examiner:
         except ImageError as error:
             return {"reason": str(error).replace(str(picture.path), picture.name)}
         pixels = np.ascontiguousarray(result.photo)
-        record = {"pixels_sha256": hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()}
+        record = {"pixels_sha256": hash_array(pixels)}
         if result.verdict == "no_face":
             return {**record, "reason": NO_FACE}
         answer = result.main
@@ -210,17 +208,9 @@ def examine_all(examiner, material, answers, follow=iter):
         truths = {role: truth for role, truth in truths.items() if truth is not None}
         own = hash_regular(picture.path)
         if own is None:
-            # What cannot be read is refused with its reason, each time anew.
+            # A picture that cannot be read is refused with its reason in every run.
             yield picture, examiner.examine(picture, truths)
             continue
         key = (own, *fixed, *(hashed(truths[role].path) if role in truths else None for role in ("target", "donor")))
         record = answers.get(key)
         yield picture, answers.add(key, examiner.examine(picture, truths)) if record is None else record
-
-
-def hash_regular(path):
-    """SHA-256 of a file, hexadecimal; None for what cannot be read, or is no file: reading a pipe would not end."""
-    try:
-        return hash_file(path) if path.is_file() else None
-    except OSError:
-        return None

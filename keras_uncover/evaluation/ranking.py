@@ -95,7 +95,7 @@ def equal_error_rate(genuine, fake):
 
 
 def reliability(genuine, fake, bins=BINS):
-    """What scores promise and what is true, with genuine photos and fakes weighing the same in all.
+    """Mean score and true share of fakes by bin of scores, genuine photos and fakes weighing the same in all.
 
     Args:
         genuine, fake: scores in [0, 1].
@@ -115,9 +115,9 @@ def reliability(genuine, fake, bins=BINS):
 
 
 def calibration_error(genuine, fake, bins=BINS):
-    """Expected calibration error: the mean gap between promised and true shares, bins counting by their weight.
+    """Expected calibration error: the mean distance of score and true share, weighted by bin.
 
-    As many fakes as genuine photos are supposed, whatever the numbers measured.
+    It is for equal numbers of fakes and genuine photos, whatever the numbers measured.
     """
     promised, true, weight = reliability(genuine, fake, bins)
     full = weight > 0

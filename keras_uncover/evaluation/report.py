@@ -79,7 +79,7 @@ def role_numbers(rows, role):
 
 
 def answer_numbers(rows, role, counts):
-    """What a role's answers are worth, over the copy and over the best baseline."""
+    """Numbers of a role's answers, and their ratios to the copy and to the best baseline."""
     def mean(measure, who=ANSWER):
         return bootstrap.mean_with_interval(rows[f"{role}.{measure}.{who}"], counts)
 
@@ -128,7 +128,7 @@ def baseline_numbers(rows, role, name, counts):
 
 
 def one_minus(number):
-    """A share that is left, as the share that is gone."""
+    """One minus a number with its interval."""
     if number is None:
         return None
     return {**number, "value": 1.0 - number["value"], "interval": [1.0 - end for end in reversed(number["interval"])]}

@@ -1,4 +1,4 @@
-"""What evaluation does to photos before they are answered for: one kind of damage at a time, of a stated strength."""
+"""Damage that an evaluation does to photos: one kind at a time, of a stated strength."""
 
 import numpy as np
 from keras import ops

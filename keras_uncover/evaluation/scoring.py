@@ -1,4 +1,4 @@
-"""What answers are worth, one row an example: errors, what the judge says, and the same of every baseline.
+"""Scores of answers, one row an example: errors, the judge's distances, and the same of every baseline.
 
 Keys of rows are ``role.measure.who``: ``target.distance.answer``, ``donor.ssim.masked_copy``.
 """
@@ -94,7 +94,7 @@ def score_donor(answer, swap, bench):
 def score_role(role, truth, pictures, region, points, bench):
     """Errors, descriptors and distances of an answer and of the baselines that there are.
 
-    All chips are cut by the truth's own landmarks: the judge compares faces, not framings.
+    All chips are cut by the truth's own landmarks, so that the judge does not compare framings.
 
     Returns: rows, and the judge's descriptors as a dict from ``truth``, ``answer`` and each baseline to ``(n, k)``.
     """

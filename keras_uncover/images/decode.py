@@ -31,7 +31,6 @@ No state is kept or changed, so that threads can decode side by side. Memory is 
 PNG and baseline JPEG, 12 for progressive JPEG in CMYK, 16 for WebP, whose decoder keeps pictures of its own.
 """
 
-import hashlib
 import os
 import stat
 from io import BytesIO
@@ -42,7 +41,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from keras_uncover.files import open_at_once
+from keras_uncover.files import hash_bytes, open_at_once
 from keras_uncover.images.headers import (
     JPEG_END,
     is_animated,
@@ -200,7 +199,7 @@ def _find_end(parts, size):
     try:
         # Digests, so that one picture at a time is in memory.
         ends = (kept + end + JPEG_END for end in (b"", *OTHER_ENDS))
-        digests = {hashlib.sha256(_decode_parts(data, "JPEG", size)).digest() for data in ends}
+        digests = {hash_bytes(_decode_parts(data, "JPEG", size)) for data in ends}
     except (OSError, SyntaxError) as error:
         raise ValueError(PIXELS_MISSING) from error
     if len(digests) > 1:

@@ -1,13 +1,12 @@
 """What a run leaves behind: marked pictures in a folder, under names that never meet."""
 
-import hashlib
 import os
 import re
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from keras_uncover.files import remove_parts
+from keras_uncover.files import hash_bytes, remove_parts
 from keras_uncover.images import provenance
 from keras_uncover.images.overlays import lay_over
 from keras_uncover.inference.records import OUTPUT_KINDS
@@ -82,7 +81,7 @@ def meeting_name(stem):
 
 def hash_path(photo):
     """Eight hexadecimal digits that tell a path from others of the same name."""
-    return hashlib.sha256(os.fsencode(os.path.abspath(photo))).hexdigest()[:8]
+    return hash_bytes(os.fsencode(os.path.abspath(photo)))[:8]
 
 
 def write_pictures(folder, stem, result, heatmap=False, overwrite=False):

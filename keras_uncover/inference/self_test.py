@@ -4,6 +4,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from keras_uncover.files import write_whole
 from keras_uncover.inference.likeness import recovered_rates
 from keras_uncover.presets import preset_folder
 from keras_uncover.presets.weights import WEIGHTS, load_verified, read_manifest, save_config
@@ -29,7 +30,7 @@ def record_answers(preset, report=None):
     config = {key: value for key, value in load_verified(folder).items() if key != "recovered"}
     save_config(folder, config if rates is None else {**config, "recovered": rates})
     answer = answer_sample(folder)
-    (folder / SELF_TEST).write_text(json.dumps(answer, indent=2) + "\n", "utf-8")
+    write_whole(folder / SELF_TEST, json.dumps(answer, indent=2) + "\n")
     return answer, rates
 
 

@@ -1,6 +1,5 @@
 """From a photo to its answer; command line, demo, evaluation and export all answer by ``Uncoverer``."""
 
-import hashlib
 import os
 import time
 
@@ -9,6 +8,7 @@ import numpy as np
 from keras_uncover.backend import own_settings
 from keras_uncover.faces.alignment import align_faces
 from keras_uncover.faces.finder import FaceFinder
+from keras_uncover.files import hash_bytes
 from keras_uncover.images.decode import ImageError, decode_with_notes, read_bytes
 from keras_uncover.inference.answers import NAMES_DONOR, FaceAnswer, Result, decide
 from keras_uncover.inference.calibration import calibrate_model, error_rates
@@ -33,6 +33,14 @@ SMALLEST = 2.5  # times that a crop may be enlarged: up to there robustness is m
 
 class Uncoverer:
     """Answers for photos: verdict, where, and both sources.
+
+    Example, in a checkout of the project:
+
+        >>> from keras_uncover import Uncoverer
+        >>> uncoverer = Uncoverer.from_preset("small")
+        >>> result = uncoverer("examples/fake_1.jpg")
+        >>> result.main.verdict, result.main.donor.shape
+        ('fake', (128, 128, 3))
 
     Args:
         model: a classifier or reconstructor, as ``build_classifier`` and ``build_reconstructor`` make them.
@@ -209,10 +217,10 @@ def open_photo(source):
             raise ValueError(
                 f"A photo as an array must be uint8 (height, width, 3), RGB; received {source.dtype} {source.shape}."
             )
-        return "<array>", hashlib.sha256(np.ascontiguousarray(source).tobytes()).hexdigest(), source, []
+        return "<array>", hash_bytes(source.tobytes()), source, []
     data = read_bytes(source)
     name = "<bytes>" if isinstance(source, (bytes, bytearray, memoryview)) else os.fspath(source)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = hash_bytes(data)
     try:
         return name, digest, *decode_with_notes(data)
     except ImageError as error:

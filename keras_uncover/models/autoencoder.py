@@ -1,8 +1,8 @@
 """A small autoencoder of face crops: what passes through it looks as if a generator had painted it.
 
-It serves the swap family ``resynth`` and judges nothing. One definition is used twice: as a functional model that is
-trained and saved, and as a function of ``keras.ops`` with its weights as constants, which holds for crops of any size
-and can stand in a data pipeline, on any backend, without variables that a graph would have to carry along.
+It makes the swap family ``resynth`` and takes no part in a verdict. One definition is used twice: as a functional model
+that is trained and saved, and as a function of ``keras.ops`` with its weights as constants, which holds for crops of
+any size and can stand in a data pipeline, on any backend, without variables that a graph would have to carry along.
 """
 
 import keras
@@ -24,7 +24,7 @@ BUILT_FOR = 64  # pixels of the functional model's crops; its weights do not dep
 
 
 def paint(images, arch, convolve):
-    """From crops to crops through a narrow code of a twelfth of the numbers.
+    """Encode crops in a twelfth as many numbers and decode them.
 
     Dense convolutions at an eighth of the side, and one at a quarter: a crop of 128 px is a code of 16 x 16 places.
 

@@ -15,10 +15,11 @@ import dataclasses
 
 from keras_uncover.models.classifier import build_classifier
 from keras_uncover.models.config import read_config
+from keras_uncover.models.face_geometry import own_part
 from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.presets import KINDS, preset_folder, preset_names
 from keras_uncover.presets.schema import check_calibration, check_config, uncalibrated
-from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, load_weights, read_manifest
+from keras_uncover.presets.weights import WEIGHTS, WeightsError, load_verified, load_weights, read_manifest, save_preset
 from keras_uncover.process import claim_process
 
 
@@ -98,6 +99,19 @@ def build_from_folder(name_or_folder, calibrated=True):
     except (ValueError, TypeError, ArithmeticError) as error:
         raise WeightsError("A preset's arch must be that of a network.", f"{folder}: {error}",
                            "Build it with train_keras.py, or copy the preset folder again.") from error
-    load_weights(model, folder, config)
+    load_weights(own_part(model), folder, config)
     check_calibration(config, read_manifest(folder)[WEIGHTS])
     return model, config
+
+
+def save_network(model, folder, config, half=True):
+    """Write a network of a task as a preset folder, which ``build_from_folder`` reads.
+
+    Args:
+        model: as ``build_model`` makes it.
+        folder, config, half: as ``save_preset`` takes them.
+
+    Raises:
+        OverwriteError: the folder holds files with the names of a preset and is none.
+    """
+    save_preset(own_part(model), folder, config, half=half)

@@ -7,7 +7,7 @@ from keras_uncover.models.layers import SpaceToDepth
 
 
 def normalise(x, name):
-    """Batch normalisation that agrees between replicas: TensorFlow's must be told to, JAX's sees the whole batch."""
+    """Batch normalisation over all replicas: TensorFlow must be asked for it, JAX always sees the whole batch."""
     together = keras.backend.backend() == "tensorflow"
     return layers.BatchNormalization(momentum=0.98, epsilon=1e-3, synchronized=together, name=name)(x)
 

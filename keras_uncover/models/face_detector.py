@@ -1,4 +1,4 @@
-"""BlazeFace, short range: where are the faces, and how are they turned?
+"""BlazeFace, short range: boxes and key points of the faces in a picture.
 
 Source: V. Bazarevsky et al., "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs", 2019
 (https://arxiv.org/abs/1907.05047), as published in MediaPipe's ``face_landmarker.task``.

@@ -1,9 +1,9 @@
-"""Which shape has the face in the crop, which had its donor's own, and what the target's looked like?
+"""The shape of the face in the crop, its donor's own shape, and the texture of the target's face.
 
-A swapped face lies in the target's shape (or, where it was pasted whole, in its own). The face mesh network finds
-where it lies; unwrapped into the mean frame it can be compared with every other face; there the donor's own shape is
-estimated from the face itself, and the target's face from all that is left of it around the swapped one. What is
-linear here starts from a closed form (``scripts/fit_geometry.py``); small networks beside it start at zero.
+A swapped face lies in the target's shape or, where it was pasted whole, in its own. The face mesh network finds this
+shape. Unwrapped into the mean frame, the face can be compared with every other face. There the donor's own shape is
+estimated from the face itself, and the target's face from what is left of it around the swapped one. Linear layers
+start from a closed form (``scripts/fit_geometry.py``); small networks beside them start at zero.
 """
 
 import keras
@@ -27,8 +27,9 @@ from keras_uncover.models.shape_layers import (
 )
 from keras_uncover.ops.shapes import SHAPE
 from keras_uncover.presets import preset_folder
-from keras_uncover.presets.weights import FACE_MESH, FACE_MESH_ANSWER, load_weights
+from keras_uncover.presets.weights import load_weights
 
+FACE_MESH, FACE_MESH_ANSWER = "face_mesh", "found_points"  # the mesh network, and the layer that reads its answer
 VIEW = 32  # pixels of the side of an unwrapped face that is looked at as a whole
 TEXTURE = 64  # of the target's estimated texture
 RANK = 64  # of the estimate
@@ -42,6 +43,21 @@ def load_face_mesh():
     return mesh
 
 
+def own_part(model):
+    """A model without the face mesh network, which is a preset of its own and is never trained.
+
+    Args:
+        model: a ``keras.Model``, with or without the face mesh network in it.
+
+    Returns: a model of the same layers and weights, to which the answer of the face mesh network is an input; the
+    model itself where it holds no face mesh network.
+    """
+    if face_mesh_of(model) is None:
+        return model
+    points = model.get_layer(FACE_MESH_ANSWER).output
+    return keras.Model([*model.inputs, points], model.outputs, name=model.name)
+
+
 def face_mesh_of(model):
     """The face mesh network that a model looks through, or None where it looks through none."""
     return next((layer for layer in model.layers if layer.name == FACE_MESH), None)
@@ -52,7 +68,7 @@ def dense(x, width, name, **how):
 
 
 def find_shape(crop, deep):
-    """The shape in which the face lies in the crop: by the mesh network, and by what the encoder adds to it.
+    """The shape in which the face lies in the crop: the mesh network's, corrected by the encoder's features.
 
     Args:
         crop: ``(batch, size, size, 3)``. deep: ``(batch, n)``, a summary of the encoder's coarsest features.
@@ -109,10 +125,10 @@ def summarise(features):
 
 
 def trace_geometry(crop, features, config):
-    """What the decoders are told.
+    """The geometry that the decoders work with.
 
     Returns: dict of
-        flow: ``(batch, n, n, 2)``, ``n = size / stem``: where each place of the donor's own crop is to be seen;
+        flow: ``(batch, n, n, 2)``, ``n = size / stem``: where each place of the donor's own crop is visible;
         donor_places: ``(batch, n, n, 2)``, where in the mean frame it lies;
         target_face: ``(batch, size, size, 3)``, the estimate of the target's face, in the crop's own geometry.
     """

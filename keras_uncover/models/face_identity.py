@@ -1,7 +1,7 @@
-"""Two networks that describe whose face a picture shows, with the roles that keep a number honest.
+"""Two networks that describe whose face a picture shows: one measures, one is for losses.
 
-The ResNet measures and is never part of a loss; the MobileNet is for losses. So what is trained against one network is
-measured by another.
+The ResNet measures and is never part of a loss; the MobileNet is for losses. So a network is never measured by the one
+that it was trained against.
 
 Sources: the ResNet is dlib's ``dlib_face_recognition_resnet_model_v1`` (D. King, "High Quality Face Recognition with
 Deep Metric Learning", 2017), after K. He et al., "Deep Residual Learning for Image Recognition", 2015. The MobileNet
@@ -34,7 +34,7 @@ MOBILENET_BLOCKS = (
 
 
 def _convolve(x, channels, kernel, step, padding, name):
-    """A convolution, and a scale and shift a channel: the origin's, kept apart as its few values pack well."""
+    """A convolution, then a scale and a shift a channel: apart, as in the original, whose few values compress well."""
     x = layers.Conv2D(channels, kernel, step, padding=padding, use_bias=False, name=f"{name}_conv")(x)
     return layers.BatchNormalization(epsilon=0.0, trainable=False, name=f"{name}_norm")(x)
 

@@ -21,7 +21,7 @@ STAGES = ((16, 8, 4), (32, 16, 5), (64, 32, 5), (128, 64, 5), (128, 64, 5), (128
 
 @keras.saving.register_keras_serializable("keras_uncover")
 class DepthwiseConv2D(layers.DepthwiseConv2D):
-    """Keras's, of stride 1, padded, without bias, in the form that its backend is fast with; weights go by its name.
+    """Keras's layer of stride 1, padded, without bias, in the backend's fastest form; weights are stored by its name.
 
     JAX compiles everything by XLA, which on a CPU would spend half of a training step in convolutions of this kind.
     """
@@ -54,7 +54,7 @@ def _block(x, channels, bottleneck, halve, name):
 
 @own_settings()
 def build_face_mesh():
-    """Build the mesh network, with random weights, in float32 whatever the policy: half a precision tears a mesh.
+    """Build the mesh network, with random weights, in float32 whatever the policy: half precision is too coarse.
 
     Input: float32 ``(batch, 256, 256, 3)`` in ``[0, 1]``, a square cut around one upright face.
 

@@ -66,7 +66,7 @@ class EnlargeLinearly(keras.layers.Layer):
 
 
 class Float32Layer(keras.layers.Layer):
-    """A layer that computes in float32 whatever the policy: places and pixels of an answer bear no half precision."""
+    """A layer that computes in float32 whatever the policy: half precision is too coarse for places and pixels."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs, dtype="float32")
@@ -124,9 +124,9 @@ class Recolour(Float32Layer):
 
 
 class SoftClip(Float32Layer):
-    """Clip to [0, 1] but for a hundredth of what lies beyond.
+    """Clip to [0, 1], but keep a hundredth of the excess.
 
-    A hard clip would stop the gradient of every pixel outside of the range; the leak leads it back in.
+    A hard clip has no gradient outside of the range, so such a pixel would never be corrected.
     """
 
     def call(self, values):
@@ -154,9 +154,9 @@ class AddShortcut(keras.layers.Layer):
 
     Input: ``[shortcut, branch]``, ``(batch, h, w, c)`` and ``(batch, h, w, at least c)``; output like the branch.
 
-    Published as padding the shortcut with zeros. That padding is left out for two compilers' sake: on a CPU, TensorFlow
-    2.21 crashes where oneDNN fuses it with a convolution, and XLA in jax 0.10 gives wrong numbers where it meets a
-    max pooling.
+    The original pads the shortcut with zeros. The padding is left out because two compilers fail on it: on a CPU,
+    TensorFlow 2.21 crashes where oneDNN fuses it with a convolution, and XLA in jax 0.10 gives wrong numbers where it
+    meets a max pooling.
     """
 
     def build(self, input_shape):

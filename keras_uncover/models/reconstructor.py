@@ -1,4 +1,4 @@
-"""Who was in the photo, and whose face was pasted in? One shared encoder, two decoders."""
+"""The reconstructor: one shared encoder, a decoder of the target and one of the donor."""
 
 import keras
 from keras import layers
@@ -22,8 +22,8 @@ from keras_uncover.models.shape_layers import FaceHull, Gate
 
 
 def decode(features, config, name):
-    """From the coarsest feature map back to the finest; on the way each level's map is added, never concatenated:
-    its channels are projected first, so that a decoder takes what it has use for and costs little.
+    """From the coarsest feature map back to the finest; each level's map is projected and added, which costs less than
+    concatenation.
 
     Returns: feature map ``(batch, size / stem, size / stem, widths[0])``.
     """
@@ -48,7 +48,7 @@ def predict_pixels(x, channels, config, name, kernel="glorot_uniform", bias="zer
 
 
 def look_again(x, image, config, name, blocks):
-    """Features and what is to be seen in a full-resolution picture of the same geometry, in patches."""
+    """Add the patches of a full-resolution picture of the same geometry to features."""
     patches = SpaceToDepth(config.stem, name=f"{name}_patches")(image)
     y = convolve(patches, config.widths[0], f"{name}_patches_conv", kernel=1)
     y = layers.Add(name=f"{name}_add")([x, y])
@@ -74,9 +74,9 @@ def decode_target(crop, features, p_fake, face, config):
 def decode_donor(crop, features, geometry, config):
     """The donor's face in its own shape and colours, on grey.
 
-    Much of the donor can be seen in the input, moved and recoloured. Where each of its places is to be seen follows
-    from the shapes, and is corrected (``flow``); the input is read there, features too, so that all that follows lies
-    in the donor's own crop; colours are changed (``seen``), and a residual is added.
+    Much of the donor is visible in the input, moved and recoloured. The shapes give where each of the donor's places is
+    visible, and a correction is added (``flow``). The input and its features are read there, so everything after it
+    lies in the donor's own crop. Then colours are changed (``seen``), and a residual is added.
     """
     x = decode(features, config, "donor")
     x = Warp(name="donor_features")([x, geometry["flow"]])
@@ -108,10 +108,10 @@ def build_reconstructor(config):
 
     Returns: functional model ``reconstructor``: ``crop`` float32 ``(batch, size, size, 3)`` in [0, 1] to a dict of
     float32: ``p_fake`` ``(batch, 1)``; ``mask`` ``(batch, size, size, 1)``; ``target`` and ``donor``
-    ``(batch, size, size, 3)`` in [0, 1], but for the hundredth by which the faces leak beyond it: clip them;
-    ``flow`` ``(batch, size / stem, size / stem, 2)``, where each place of the donor is to be seen in the input, in
-    unit coordinates; ``seen`` ``(batch, size, size, 3)``, the input read there and recoloured, unclipped: the donor
-    before its residual, which training compares with the donor too.
+    ``(batch, size, size, 3)`` in [0, 1] up to a hundredth of the excess (``SoftClip``): clip them; ``flow`` ``(batch,
+    size / stem, size / stem, 2)``, where each place of the donor is visible in the input, in unit coordinates; ``seen``
+    ``(batch, size, size, 3)``, the input read there and recoloured, unclipped: the donor before its residual, which
+    training compares with the donor too.
     """
     crop = keras.Input((config.size, config.size, 3), name="crop")
     features = build_encoder(config)(crop)

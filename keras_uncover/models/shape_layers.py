@@ -1,4 +1,4 @@
-"""Layers that lead through a face's shape: from the crop to the mean frame and back, smoothly and with gradients.
+"""Layers of a face's shape: from the crop to the mean frame and back, smooth and differentiable.
 
 Fields are float32 ``(batch, n, n, 2)``, offsets in unit coordinates at the centres of ``n x n`` cells. A shape's own
 field (``shapes.shape_fields``) leads from the mean frame to the crop; *inverted*, it leads back.
@@ -43,12 +43,12 @@ class CentrePoints(Float32Layer):
 
 
 def points_scale():
-    """What ``CentrePoints`` multiplies by: points stray from the mean by about a twentieth of the crop."""
+    """What ``CentrePoints`` multiplies by: points differ from the mean by about a twentieth of the crop."""
     return 20.0 / np.sqrt(3 * len(face_shapes().mean))
 
 
 class PointsReader(keras.initializers.Initializer):
-    """First weights ``(1404, 32)`` from centred points to the shape that comes closest to them; z counts nothing."""
+    """First weights ``(1404, 32)`` from centred points to the shape that comes closest to them; z has no weight."""
 
     def __call__(self, shape, dtype=None):
         reader = shape_reader().reshape(-1, 2, shape[1]) / points_scale()
@@ -113,7 +113,7 @@ class FieldPlaces(Float32Layer):
 class StandardiseFace(Float32Layer):
     """A face in the mean frame, less its mean and over its deviation a channel; 0 outside of the face.
 
-    So the light and the camera's colours count little in what is read from it.
+    This removes most of the effect of light and of the camera's colours.
     """
 
     def call(self, faces):
@@ -172,10 +172,10 @@ class FaceHull(Float32Layer):
 class Gate(Float32Layer):
     """A mask, given how sure a verdict is: ``[mask logits (b, s, s, 1), p_fake (b, 1)]`` to ``(b, s, s, 1)`` in [0, 1].
 
-    The product of two probabilities: the place's own, and that the verdict's logit lies above ``level``, made three
-    times as steep; so what is called genuine has no mask. The level is not trained, but chosen with a preset
-    (``scripts/settle_preset.py``); at first it is that of an even verdict where three in four are fakes. No gradient
-    leads back into the verdict.
+    The product of two probabilities: the place's own, and the sigmoid of three times the distance of the verdict's
+    logit above ``level``. So a photo that is called genuine has no mask. The level is not trained but chosen for a
+    preset (``scripts/settle_preset.py``); it starts at the logit of 3/4, the share of fakes in a training batch. No
+    gradient flows back into the verdict.
     """
 
     def build(self, input_shape):

@@ -5,10 +5,10 @@ two opponent axes are nearly independent there, so matching mean and deviation a
 Matching by moments or by quantiles gives a *curve* for each channel, which is then applied to all pixels at once.
 
 Quantiles are matched with static shapes: a few of them inside a mask, joined by a broken line (R. Gonzalez, R. Woods,
-"Digital Image Processing", histogram specification). Sorting, the textbook way, is slow under XLA on a CPU, and a
-table with an entry a level needs a gather a value. Here the shares of pixels below fixed levels are counted, best on a
-thinned picture, and quantiles are read off them; the curve through them has few knots, so it is computed for every
-pixel without a look-up.
+"Digital Image Processing", histogram specification). Sorting, the usual method, is slow under XLA on a CPU, and a
+look-up table needs one gather per value. Here the shares of pixels below fixed levels are counted, and the quantiles
+are interpolated from them; a thinned picture is enough for that. The curve through the quantiles has few knots, so it
+is computed for every pixel without a look-up.
 """
 
 import collections
@@ -20,7 +20,7 @@ SHARES = (0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98)  # of the pixels below each quant
 MIDDLE = SHARES.index(0.5)
 LEVELS = np.linspace(-3.0, 3.0, 25, dtype="float32")  # at which quantiles are counted, in deviations from the mean
 SAMPLES = 32  # pixels a side that are left of a thinned picture
-STEEPEST, FLATTEST = 2.5, 0.4  # slopes, the limits of match_moments: a flat reference must not wash a face out
+STEEPEST, FLATTEST = 2.5, 0.4  # limits of a slope, as in match_moments: a flat reference must leave some contrast
 
 Curve = collections.namedtuple("Curve", "gain offset bends")
 Curve.__doc__ = """A broken line for each channel: ``offset + gain * x + sum of bend * max(x - knot, 0)``.
@@ -91,7 +91,7 @@ def match_colours(images, references, mask):
         mask: float32 ``(batch, height, width, 1)``; the same region is read in both.
 
     Returns: float32, the shape of ``images``, in [0, 1]. The deviation's ratio is kept in 0.4 .. 2.5, so that a flat
-    reference does not wash a face out.
+    reference does not remove a face's contrast.
     Source: E. Reinhard et al., "Color Transfer between Images", 2001, with Oklab in place of l-alpha-beta.
     """
     return oklab_to_rgb(match_moments(rgb_to_oklab(images), rgb_to_oklab(references), mask))
@@ -146,8 +146,7 @@ def masked_quantiles(images, mask):
         images: float32 ``(batch, height, width, channels)``.
         mask: float32 ``(batch, height, width, 1)`` weights in [0, 1].
 
-    Returns: float32 ``(batch, channels, len(SHARES))``, rising; beyond 3 deviations from the mean nothing is told
-    apart.
+    Returns: float32 ``(batch, channels, len(SHARES))``, rising; none is further than 3 deviations from the mean.
     """
     mean, deviation = (ops.reshape(x, (-1, x.shape[-1], 1)) for x in masked_moments(images, mask))
     levels = mean + deviation * LEVELS

@@ -1,8 +1,8 @@
-"""Smoothing, resizing and mixing of channels, in the ways that XLA makes fast code of on a CPU.
+"""Smoothing, resizing and mixing of channels, written so that XLA compiles fast code on a CPU.
 
 Pictures are smoothed and resized by matrix products: depthwise convolutions are many times slower there. Channels are
-taken apart, mixed and joined as whole planes: a sum over a last axis of three is a loop of three for every pixel, and
-a concatenation along it asks for every value which picture it comes from; sums of whole planes are vector code.
+split, mixed and joined as whole planes, which XLA compiles to vector code. A sum over a last axis of three would become
+a loop of three for every pixel, and a concatenation along that axis a branch for every value.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """JPEG's loss as arithmetic on batches: 8x8 cosine transform, quantisation, halved chroma.
 
-Within a grey level, on average, of what libjpeg's encoder and decoder leave, whose integer arithmetic is not followed
-step by step; entropy coding loses nothing and is left out. Tables and the scaling by quality are those of ITU T.81
-annex K and of libjpeg.
+The result differs from that of libjpeg's encoder and decoder by less than one grey level on average: their integer
+arithmetic is not reproduced step by step. Entropy coding is lossless and is left out. Tables and the scaling by quality
+are those of ITU T.81 annex K and of libjpeg.
 """
 
 import numpy as np
@@ -55,7 +55,7 @@ def quantise_blocks(planes, table):
     """
     _, height, width = planes.shape
     # One product with all 64 pixels of a block: four times the sums of two products with 8, and faster. Its weights of
-    # one eighth are exact, so that a mean that lies between two steps falls to the same side on every backend.
+    # one eighth are exact, so a mean halfway between two steps is rounded the same way on every backend.
     both = np.kron(cosine_matrix(), cosine_matrix()).astype("float32")
     table = ops.reshape(table, (-1, 1, 64))
     blocks = ops.reshape(planes, (-1, height // 8, 8, width // 8, 8))
@@ -88,7 +88,7 @@ def double(planes, axis):
 
 
 def jpeg(images, quality):
-    """What JPEG leaves of pictures, with chroma halved in both directions (4:2:0) and enlarged again linearly.
+    """JPEG, coded and decoded, with chroma halved in both directions (4:2:0) and enlarged again linearly.
 
     Args:
         images: float32 ``(batch, height, width, 3)`` in [0, 1]; sides divisible by 16.

@@ -23,8 +23,8 @@ def plane_coefficients(corners, values):
         corners: float32 ``(triangles, 3, 2)``.
         values: float32 ``(triangles, 3, k)``.
 
-    Returns: float32 ``(triangles, 3, k)``, rows a, b, c. A triangle without area gets NaN-free nonsense of no weight:
-    its own barycentric coordinates are set to lie outside everywhere.
+    Returns: float32 ``(triangles, 3, k)``, rows a, b, c. For a triangle without area they are finite but without
+    meaning; its barycentric coordinates are negative everywhere, so it covers no pixel.
     """
     x, y = corners[..., 0], corners[..., 1]
     x0, x1, x2 = x[:, 0], x[:, 1], x[:, 2]
@@ -135,7 +135,7 @@ def texture_table(size):
     """For each pixel of the mean frame, its triangle's vertices and their weights; the same for every face.
 
     Pixels outside of the mean face take those of the nearest pixel inside, so that reading a texture at the hull's
-    edge never mixes in emptiness.
+    edge never mixes in pixels outside of the face.
 
     Returns: vertices int32 ``(size, size, 3)``, weights float32 ``(size, size, 3)``, inside float32
     ``(size, size, 1)``; NumPy arrays, made without the backend so that they can be made while a graph is traced.

@@ -1,7 +1,8 @@
 """What a weights file may hold: groups and plain arrays of numbers, all of them inside the file itself.
 
 HDF5 can also hold links into other files, arrays whose values lie in other files, and arrays that state terabytes of
-which nothing is stored. A hash in a manifest says nothing against these where the whole folder comes from elsewhere.
+which nothing is stored. The hashes of a manifest do not protect against these where the whole folder comes from
+somebody else.
 """
 
 import h5py

@@ -87,7 +87,7 @@ def check_config(config, folder):
 
 
 def check_arch(config, folder):
-    """The same of what a network is built from alone."""
+    """``check_config`` of the field ``arch`` alone."""
     check_fields(config, {"arch": ARCH}, "", folder)
 
 
@@ -117,7 +117,7 @@ def refuse(place, words, received, folder):
 
 
 def uncalibrated(config):
-    """The configuration without what a calibration wrote; new weights need a new one."""
+    """The configuration without a calibration's entries; new weights need a new calibration."""
     return {**{key: value for key, value in config.items() if key not in ENTRIES}, "threshold": None}
 
 

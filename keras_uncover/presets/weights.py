@@ -4,14 +4,14 @@ A folder holds ``config.json``, ``model.weights.h5``, ``manifest.json`` and, whe
 is read before its SHA-256 agrees with the manifest, so an altered or half-copied file is found before it is used.
 """
 
-import hashlib
 import json
 import os
+import tempfile
 
 import h5py
 import numpy as np
 
-from keras_uncover.files import new_folder
+from keras_uncover.files import hash_bytes, new_folder
 from keras_uncover.overwriting import OverwriteError
 from keras_uncover.presets.arrays import check_arrays
 from keras_uncover.refusals import Refusal
@@ -19,7 +19,6 @@ from keras_uncover.refusals import Refusal
 CONFIG, WEIGHTS, MANIFEST = "config.json", "model.weights.h5", "manifest.json"
 MAX_BYTES = 64 * 1024 * 1024
 PACKED_FROM = 4096  # values of an array
-FACE_MESH, FACE_MESH_ANSWER = "face_mesh", "found_points"  # a network within another, and the layer that reads it
 
 
 class WeightsError(Refusal, RuntimeError):
@@ -100,7 +99,7 @@ def load_verified(folder):
     config = None
     for name, expected in read_manifest(folder).items():
         data = _read_checked(folder, name)
-        received = hashlib.sha256(data).hexdigest()
+        received = hash_bytes(data)
         if received != expected.lower():
             path = os.path.join(folder, name)
             rule = f"{name} must have the SHA-256 that {MANIFEST} gives ({expected[:12]}...)."
@@ -127,33 +126,19 @@ def load_weights(model, folder, config=None):
     path = os.path.join(os.fspath(folder), WEIGHTS)
     try:
         check_arrays(path)
-        own_part(model).load_weights(path)
+        model.load_weights(path)
     except Exception as error:  # HDF5 and Keras raise a dozen types on a file that is not what it should be.
         rule = f"The weights must fit the model {model.name!r}, layer by layer."
         raise WeightsError(rule, f"{path}: {error}", "Build the model from the folder's config.json.") from error
     return config
 
 
-def own_part(model):
-    """A model without the face mesh network that it may look through, which is a preset of its own and never trained.
-
-    Returns: the same layers and weights; what the face mesh network would answer is an input.
-    """
-    if FACE_MESH not in {layer.name for layer in model.layers}:
-        return model
-    import keras  # Only here, so that configurations are read without loading Keras.
-
-    points = model.get_layer(FACE_MESH_ANSWER).output
-    return keras.Model([*model.inputs, points], model.outputs, name=model.name)
-
-
-def _halve(path, packed):
-    """Rewrite a weights file with its float32 arrays as float16, and large ones compressed where ``packed``.
+def _halve(whole, halved, packed):
+    """Copy a weights file with its float32 arrays as float16, and large ones compressed where ``packed``.
 
     Keras casts what it reads to the variable's own dtype, so the file loads as before at half its size.
     """
-    halved = f"{path}.half"
-    with h5py.File(path, "r") as source, h5py.File(halved, "w") as copy:
+    with h5py.File(whole, "r") as source, h5py.File(halved, "w") as copy:
 
         def carry(name, item):
             if isinstance(item, h5py.Group):
@@ -169,7 +154,6 @@ def _halve(path, packed):
         source.visititems(carry)
         for key, value in source.attrs.items():
             copy.attrs[key] = value
-    os.replace(halved, path)
 
 
 def _to_half(name, array):
@@ -195,16 +179,19 @@ def save_preset(model, folder, config, half=True, packed=False):
         folder: path; its parents are made.
         config: a dict that JSON can hold.
         half: store float32 arrays as float16.
-        packed: compress what was halved. It pays where the values are few, as in weights that were once quantised.
+        packed: compress what was halved: for arrays of few different values, such as weights that were once quantised.
 
     Raises: OverwriteError where the folder holds files of these names and is no preset.
     """
     _check_preset_or_none(folder)
     with new_folder(folder, copied=True) as fresh:
         _write_json(fresh, CONFIG, config)
-        own_part(model).save_weights(os.path.join(fresh, WEIGHTS))
         if half:
-            _halve(os.path.join(fresh, WEIGHTS), packed)
+            with tempfile.TemporaryDirectory(dir=fresh) as whole:
+                model.save_weights(os.path.join(whole, WEIGHTS))
+                _halve(os.path.join(whole, WEIGHTS), os.path.join(fresh, WEIGHTS), packed)
+        else:
+            model.save_weights(os.path.join(fresh, WEIGHTS))
         _write_json(fresh, MANIFEST, {name: _digest(fresh, name) for name in (CONFIG, WEIGHTS)})
 
 
@@ -216,7 +203,7 @@ def save_config(folder, config):
         config: a dict that JSON can hold.
 
     Raises:
-        WeightsError: as ``load_verified``: a new hash must not make an altered folder look sound.
+        WeightsError: as ``load_verified``: an altered folder must not get a new hash.
     """
     load_verified(folder)
     with new_folder(folder, copied=True) as fresh:
@@ -243,4 +230,4 @@ def _write_json(folder, name, value):
 
 
 def _digest(folder, name):
-    return hashlib.sha256(_read_checked(folder, name)).hexdigest()
+    return hash_bytes(_read_checked(folder, name))

@@ -1,8 +1,8 @@
 """Augmentation by the batch, in keras.ops: each op has a ``draw``, which turns uniform numbers into its parameters,
 and an ``apply``.
 
-A genuine photo and the fake made from it get the *same* parameters: were post-processing drawn apart, the classifier
-would learn the post-processing instead of the swap. For the same reason a share of both is grey.
+A genuine photo and the fake made from it get the *same* parameters. If post-processing were drawn separately, the
+classifier would learn the post-processing instead of the swap. For the same reason either both are turned grey or none.
 """
 
 import math
@@ -36,7 +36,7 @@ def apply_flip(images, flip):
 
 
 def draw_affine(draws):
-    """A small turn, scale and shift, as a crop found a little differently would have: float32 ``(batch, 2, 3)``.
+    """A small rotation, scale and shift, as an imprecise alignment has: float32 ``(batch, 2, 3)``.
 
     draws: ``(batch, 4)``. Up to 3 degrees, 4 % of scale and 2 % of the side.
     """
@@ -123,7 +123,7 @@ def draw_noise(draws):
 
 
 def apply_noise(images, deviation, noise):
-    """Add noise that is stronger in the light, as photon noise is, clipped to [0, 1].
+    """Add noise that grows with brightness, as photon noise does, clipped to [0, 1].
 
     noise: float32, the shape of ``images``, standard normal.
     """
@@ -156,7 +156,7 @@ def apply_jpeg(images, quality):
 def post_process(images, draws, noise):
     """The post-processing of fixed evaluations: softness, colour, sensor noise, JPEG.
 
-    Published numbers rest on it: it stays as it is, what training adds comes into ``degrade``.
+    Published evaluations use it, so it must not change. New steps of training belong in ``degrade``.
 
     Args:
         images: float32 ``(batch, size, size, 3)`` in [0, 1].
@@ -173,7 +173,7 @@ def soften(images, draws):
     """Blur and resampling of ``degrade``, one matrix for both.
 
     Args:
-        images: float32 ``(batch, size, size, 3 n)``; one or two channels more are left out.
+        images: float32 ``(batch, size, size, 3 n)``; one or two further channels are ignored.
         draws: float32 ``(batch, DEGRADE_DRAWS)``.
 
     Returns: list of ``n`` float32 ``(batch, size, size, 3)``.
@@ -195,11 +195,11 @@ def expose(images, draws, noise):
 
 
 def degrade(images, draws, noise, stage=as_is):
-    """What happens to a photo on its way to us, in training: softness, resampling, colour, noise, grey, JPEG.
+    """The degradations of training: blur, resampling, colour, noise, grey, JPEG.
 
     Args:
-        images: float32 ``(batch, size, size, 3 n)`` in [0, 1]: ``n`` pictures of an example, all treated alike; one
-            or two channels more are left out.
+        images: float32 ``(batch, size, size, 3 n)`` in [0, 1]: ``n`` pictures of an example, all treated alike; one or
+            two further channels are ignored.
         draws: float32 ``(batch, DEGRADE_DRAWS)``, uniform; the first ``POST_DRAWS`` are those of ``post_process``.
         noise: float32 ``(batch, size, size, 3)``, standard normal.
         stage: as in ``make_swaps``.
@@ -230,7 +230,7 @@ def augment(swap, draws, noise, stage=as_is):
         noise: float32 ``(batch, size, size, 3)``, standard normal.
         stage: as in ``make_swaps``.
 
-    Returns: a new dict of the same keys. The donor's truth is mirrored with the rest and otherwise left clean.
+    Returns: a new dict of the same keys. The donor's truth is mirrored with the other pictures and is not degraded.
     """
     flip, transform = draw_flip(draws[:, 0:1]), draw_affine(draws[:, 1:5])
     stack = stage(move)([swap["input"], swap["target"], swap["mask"]], flip, transform)
@@ -243,7 +243,7 @@ def augment(swap, draws, noise, stage=as_is):
 
 
 def move_flow(flow, flip, transform):
-    """The flow of pictures that are mirrored and then moved: mirrored itself, and pointing to where its places go."""
+    """The flow of pictures that are mirrored and then moved: a mirrored grid of mirrored and moved places."""
     size = flow.shape[1]
     flow = apply_flip(flow, flip)
     x = ops.where(flip[:, None, None], 1.0 - flow[..., 0], flow[..., 0])

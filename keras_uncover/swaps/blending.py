@@ -75,7 +75,7 @@ def enlarging_matrix(size, factor):
 
 
 def low_pass(planes, factor):
-    """What a level of the pyramid that is reduced by ``factor`` still shows, at the full size.
+    """The low frequencies that a pyramid's level reduced by ``factor`` holds, at the full size.
 
     planes: float32 ``(n, size, size)``.
     """
@@ -84,13 +84,14 @@ def low_pass(planes, factor):
 
 
 def paste_bands(target, pixels, mask, strength, cover):
-    """Blend pixels into the target's crop band by band: fine detail changes over in a narrow border, light in a wide.
+    """Blend pixels into the target's crop band by band: fine detail over a narrow border, brightness over a wide one.
 
-    Like Poisson blending this leaves no seam. It was chosen because a Poisson solve needs the mask's outline as its
-    boundary, so no sine transform of the square will do, only sweeps, many at a low accuracy; because it pulls a
-    beard's or a fringe's colour at the outline through the whole face, where here the face keeps its light in the
-    middle; and because this takes a handful of small matrix products and is linear in the difference of the two
-    pictures. Weights of all bands end with the mask, so that outside of it nothing changes, as the mask's truth says.
+    Like Poisson blending this leaves no seam. Poisson blending was not taken for three reasons. The boundary of its
+    equation is the mask's outline, so it cannot be solved by a sine transform of the square, only by many iterations of
+    low accuracy. It spreads the colour of a beard or a fringe at the outline over the whole face, whereas here the
+    middle of the face keeps its brightness. And this method takes a few small matrix products and is linear in the
+    difference of the two pictures. The weights of all bands are 0 outside of the mask, so nothing changes there, as the
+    mask's truth says.
     Source: P. Burt, E. Adelson, "A Multiresolution Spline With Application to Image Mosaics", 1983; here with bands at
     the full size, and feathers that lie inside of the mask.
 
@@ -98,7 +99,7 @@ def paste_bands(target, pixels, mask, strength, cover):
         target, pixels: float32 ``(batch, size, size, 3)`` in [0, 1]; size a multiple of 16.
         mask: float32 ``(batch, size, size, 1)``, the weight of the finest band.
         strength: float32 ``(batch,)``.
-        cover: float32, the shape of ``mask``: where ``pixels`` mean something; elsewhere the target is its own donor.
+        cover: float32, the shape of ``mask``: where ``pixels`` are valid; elsewhere the target's own pixels are taken.
 
     Returns: float32 ``(batch, size, size, 3)`` in [0, 1].
     """

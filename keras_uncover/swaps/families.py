@@ -2,13 +2,13 @@
 
 ``mesh``: the donor's texture through the target's uv map; the target keeps its shape.
 ``affine``: the donor's crop moved by the best affine transform; the donor keeps its shape.
-``self``: the target's own texture, displaced and recoloured; nobody else is in the picture, so no donor is to find.
-``pyramid``: ``mesh``, blended band by band (``blending.py``): no seam, and light that fades over at the edge.
+``self``: the target's own texture, displaced and recoloured; there is no donor to recover.
+``pyramid``: ``mesh``, blended band by band (``blending.py``): no seam, and brightness changes gradually at the edge.
 ``resynth``: ``mesh``, after which the whole crop passes through an autoencoder, and so does its genuine photo.
 
 The first three cost the same and are drawn row by row. The last two cost more, so they get a fixed number of rows,
-rounded from their share: shapes stay static and nothing is computed to be thrown away. *Which* rows they get is
-drawn, so that those whose genuine photo stands beside them in a batch are neither more nor less often among them.
+rounded from their share: shapes stay static, and the costly steps run on these rows only. *Which* rows they get is
+drawn, so that rows whose genuine photo is in the batch, too, are taken as often as other rows.
 
 How to add a family:
 
@@ -19,7 +19,7 @@ How to add a family:
 3. where its donor keeps its own shape, as in ``affine``, say so in ``donor_pixels`` and ``true_flow`` (``flows.py``);
 4. where it costs more, give it rows in ``draw_lots`` and its work in ``finish`` (``synthesis.py``).
 
-Numbers that were published rest on the order of the families and of the draws: append, never insert.
+Published numbers depend on the order of the families and of the draws: append, never insert.
 """
 
 import collections

@@ -29,7 +29,7 @@ def true_flow(target, donor, family, size):
     corners = ops.take(target["points"][..., :2], ops.convert_to_tensor(vertices), axis=1)
     places = ops.sum(corners * ops.convert_to_tensor(weights)[None, ..., None], axis=-2)
     through_mesh = sample(places, uv * size, border="edge")
-    # The inverse of the fit that donor_pixels reads through: a fit the other way round is another transform.
+    # The inverse of the fit that donor_pixels uses; a fit in the other direction is another transform.
     back = invert_transform(fit_affine(target["points"][..., :2], donor["points"][..., :2]))
     grid = ops.broadcast_to(ops.reshape(pixel_grid(size), (1, -1, 2)), (ops.shape(back)[0], size * size, 2))
     through_affine = ops.reshape(transform_points(back, grid), (-1, size, size, 2))

@@ -1,8 +1,8 @@
 """Morphs: extra identities to take faces from, each the mean of two people, with an exact record of its own.
 
 All faces have their textures in one mean frame, so a mix of textures needs no warp, and the mix seen through one
-person's uv map is a face in that person's crop: shape, hull and points stay theirs, and what was said of a record
-still holds of the morph's.
+person's uv map is a face in that person's crop: shape, hull and points stay that person's, and the morph's record is as
+exact as any other.
 """
 
 import functools
@@ -35,9 +35,9 @@ def count_morphs(share, batch):
 def morph_records(records, partners, draws, share=1.0, stage=as_is):
     """Turn some people of a batch into morphs of themselves and a partner.
 
-    The morph's crop is the first person's with the mixed face laid into it, sharp at the hull's edge, beyond which a
-    donor's truth is grey anyway. Every truth that is made of the record is the morph's: its crop is what its texture
-    shows through its uv map, to the pixel.
+    The morph's crop is the first person's with the mixed face laid into it, sharp at the hull's edge, because a donor's
+    truth is grey beyond it. The record is consistent: within the hull, the crop is exactly the texture read through the
+    uv map.
 
     Args:
         records: dict of float32 arrays as ``make_swaps`` takes them, batch first.

@@ -25,7 +25,7 @@ def is_family(family, number):
 
 
 def jitter_uv(uv, draws):
-    """Displace a uv map by a small affine transform about its centre: what a careless self-blend leaves.
+    """Displace a uv map by a small affine transform about its centre: the error of an imprecise self-blend.
 
     draws: float32 ``(batch, JITTER_DRAWS)``.
     """
@@ -90,7 +90,7 @@ def donor_pixels(target, donor, family, draws, stage=as_is):
 
 
 def recolour(pixels, target, mask, family, draws, histogram=None, stage=as_is):
-    """Colour the pasted face like the target's, or not at all (one in six), and never quite exactly.
+    """Match the pasted face's colours to the target's, up to a random gain; one face in six is not matched.
 
     Args:
         pixels, target: float32 ``(batch, size, size, 3)`` in [0, 1].

@@ -52,7 +52,7 @@ def draw_displacement(draws, size):
         draws: float32 ``(batch, ELASTIC_DRAWS)``: whether, by how much everywhere (3 % of the side inwards to as much
             outwards), and a grid of up to 6 % more either way, enlarged smoothly.
 
-    Returns: float32 ``(batch, size, size, 1)``, and bool ``(batch,)``: whether.
+    Returns: float32 ``(batch, size, size, 1)``, and bool ``(batch,)``: whether the outline moves.
     """
     grid = ops.reshape(between(draws[:, 2:], -0.06, 0.06), (-1, KNOTS, KNOTS))
     field = both_ways(knot_matrix(size), grid)[..., None]
@@ -75,9 +75,9 @@ def displacing_matrix(size):
 def displace_outline(region, distance):
     """Move the outline of a region outwards, by a distance that may differ from place to place.
 
-    Of a displacement only what is across the outline changes a region, and that needs no gather: blurred by a Gaussian
-    of deviation ``r``, a straight edge is ``Phi(d / r)`` at distance ``d`` inside, so the pixels above ``Phi(-t / r)``
-    are the region moved outwards by ``t``. Corners are rounded off.
+    Only the component of a displacement across the outline changes a region, and it needs no gather: blurred by a
+    Gaussian of deviation ``r``, a straight edge is ``Phi(d / r)`` at distance ``d`` inside, so the pixels above
+    ``Phi(-t / r)`` are the region moved outwards by ``t``. Corners are rounded off.
 
     Args:
         region: float32 ``(batch, size, size, 1)``, 0 or 1; size a multiple of 4.

@@ -1,4 +1,4 @@
-"""What the steps of a synthesis share: stretched chance, the stage they run in, and work on some rows only."""
+"""What the steps of a synthesis share: scaled uniform numbers, the stage they run in, and work on some rows only."""
 
 from keras import ops
 

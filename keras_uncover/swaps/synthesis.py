@@ -1,7 +1,7 @@
 """Face swaps made by the batch, with exact truth: one gather a swap, in keras.ops.
 
 The same function runs inside ``Dataset.map``, on the accelerator and in the re-swap check. It draws nothing itself:
-all chance comes in as uniform numbers, so a batch of swaps is a pure function of its records and its draws.
+its randomness is passed in as uniform numbers, so a batch of swaps is a pure function of its records and its draws.
 
 ``families.py`` says what kinds there are and which rows are of which, ``pasting.py`` what is pasted, ``regions.py``
 where, ``blending.py`` how, and ``flows.py`` where the donor can then be seen.
@@ -28,8 +28,8 @@ PLAIN = 7  # fields of ``Draws`` that a plain swap takes
 class Draws(typing.NamedTuple):
     """Uniform numbers by what they decide, in the order of the columns; the last two are None for a plain swap.
 
-    float32 ``(batch,)``, or ``(batch, n)`` where one number is not enough. Published numbers rest on the order: what is
-    new comes last.
+    float32 ``(batch,)``, or ``(batch, n)`` where one number is not enough. Published numbers depend on the order:
+    append, never insert.
     """
 
     family: object
@@ -92,7 +92,7 @@ def paint_again(fake, target, rows, resynthesise):
 
 
 def finish(target, pixels, mask, strength, cover, rows, resynthesise):
-    """Fake and genuine photo. One step, so that rows are replaced where they lie and nothing is copied for them."""
+    """Fake and genuine photo. One step, so that rows are replaced in place, without a copy."""
     fake = paste_families(target, pixels, mask, strength, cover, rows)
     return paint_again(fake, target, rows, resynthesise)
 
@@ -100,9 +100,24 @@ def finish(target, pixels, mask, strength, cover, rows, resynthesise):
 def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthesise=None):
     """Swap the faces of a batch.
 
-    Example:
-        ``made = make_swaps(records, donors, rng.random((len(records["crop"]), DRAWS), "float32"), {"mesh": 1.0})``
-        makes of every record a fake ``made["input"]`` whose replaced region is ``made["mask"]``.
+    Example, two crops of noise that are taken for mean faces and get each other's face:
+
+        >>> import numpy as np
+        >>> from keras_uncover.ops.mesh import mean_mesh
+        >>> from keras_uncover.ops.texture import unwrap_texture, uv_map
+        >>> from keras_uncover.swaps.synthesis import PLAIN_DRAWS, make_swaps
+        >>> rng = np.random.default_rng(0)
+        >>> points = np.pad(mean_mesh().points, ((0, 0), (0, 1)))
+        >>> uv, hull = (np.asarray(part) for part in uv_map(points, 64))
+        >>> face = {name: np.stack([part, part]) for name, part in (("points", points), ("uv", uv), ("hull", hull))}
+        >>> crop = rng.random((2, 64, 64, 3), "float32")
+        >>> target = {**face, "crop": crop, "texture": np.asarray(unwrap_texture(crop, 64 * face["points"], 64))}
+        >>> donor = {name: part[::-1].copy() for name, part in target.items()}
+        >>> draws = rng.random((2, PLAIN_DRAWS), "float32")
+        >>> made = make_swaps(target, donor, draws, {"mesh": 1.0}, plain=True)
+        >>> fake, mask = np.asarray(made["input"]), np.asarray(made["mask"])
+        >>> fake.shape, mask.shape, bool(np.all((fake == crop)[mask[..., 0] == 0]))
+        ((2, 64, 64, 3), (2, 64, 64, 1), True)
 
     Args:
         target, donor: dicts of float32 arrays, one record a row: ``crop`` and ``texture`` ``(batch, size, size, 3)``,
@@ -112,8 +127,8 @@ def make_swaps(target, donor, draws, shares, plain=False, stage=as_is, resynthes
         shares: dict, family name to its share of the batch.
         plain: full-strength swaps of the whole face with a narrow feather, coloured by mean and deviation or not at
             all: the headline of an evaluation.
-        stage: wraps every step, for instance to compile each apart: as one program, XLA computes what several read
-            once for every reader, and a batch takes twice as long on a CPU.
+        stage: wraps every step, for instance to compile each separately. In one program, XLA computes a value that
+            several steps read once for each of them, and a batch takes twice as long on a CPU.
         resynthesise: function of float32 ``(n, size, size, 3)`` in [0, 1] that paints crops again; needed where
             ``resynth`` has a share.
 

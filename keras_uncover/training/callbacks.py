@@ -1,4 +1,5 @@
-"""What a run calls while it trains: its speed, event files for TensorBoard, a grid of examples, a stop at no number.
+"""What a run calls while it trains: its speed, event files for TensorBoard, a grid of examples, a stop at a loss that
+is not finite.
 
 Event files are written by the package ``tensorboard`` alone: Keras's own callback needs TensorFlow.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from keras import ops
 from PIL import Image
 
+from keras_uncover.files import new_file, write_whole
 from keras_uncover.process import tell
 from keras_uncover.refusals import Refusal
 from keras_uncover.terminal import describe_seconds
@@ -135,16 +137,17 @@ def save_batch(folder, step, batch, loss):
     for name, values in (("truth", truth), ("weight", weight)):
         arrays.update({f"{name}/{key}": ops.convert_to_numpy(value) for key, value in values.items()})
     path = folder / f"step-{step:010d}.npz"
-    np.savez_compressed(path, **arrays)
-    (folder / f"step-{step:010d}.json").write_text(json.dumps({"step": step, "loss": str(loss)}) + "\n")
+    with new_file(path) as file:
+        np.savez_compressed(file, **arrays)
+    write_whole(folder / f"step-{step:010d}.json", json.dumps({"step": step, "loss": str(loss)}) + "\n")
     return path
 
 
 class StopOnNaN(keras.callbacks.Callback):
     """End training at a loss that is not finite, and before weights that are not finite are saved.
 
-    The weights and checkpoints of the run stay those of the last good epoch. The batch that did it is written, and the
-    one before, whose gradient may have done it; both are made again, being functions of the step.
+    The weights and checkpoints of the run stay those of the last good epoch. The batch with this loss is written, and
+    the one before it, whose gradient may be the cause. Both are made again: a batch is a function of its step.
 
     Args:
         folder: the run's folder; None writes nothing.

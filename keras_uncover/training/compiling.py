@@ -14,8 +14,8 @@ from keras_uncover.training.metrics import task_metrics
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     """Linear from 0 to the peak, then half a cosine down to a share of it, where it stays.
 
-    The same numbers as ``keras.optimizers.schedules.CosineDecay`` with a warm-up. That one branches, and Keras asks a
-    schedule once for every weight: a branch for each took a third of the time that a training needs to start.
+    The same numbers as ``keras.optimizers.schedules.CosineDecay`` with a warm-up. That class branches, and Keras calls
+    a schedule once for every weight; the branches took a third of the time that a training needs to start.
 
     Args:
         peak: the highest rate, after the warm-up.
@@ -69,8 +69,8 @@ def compile_model(model, task, steps, learning_rate, faces=(), weights=None, **h
     """Compile a network for a task: AdamW, linear warm-up from 0, cosine decay, and an average of the weights over
     about the last tenth of the steps, at most 1,000.
 
-    The first step has the rate 0 and only makes AdamW's moments: else it would move every weight by the sign of its
-    gradient, even where that is a rounding error. Gradients are not clipped: Keras clips before the gradients of
+    The first step has the rate 0 and only fills AdamW's moments. Otherwise it would move every weight by the sign of
+    its gradient, even where that is a rounding error. Gradients are not clipped: Keras clips before the gradients of
     replicas are summed, so the result would depend on their number. Metrics are weighted ones, as only those are told
     which examples have a donor.
 

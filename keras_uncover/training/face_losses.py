@@ -53,16 +53,16 @@ class FeatureLoss(keras.losses.Loss, abc.ABC):
     """What the losses below share: cut one fixed box, resize it, look at some of the examples.
 
     y_true: float32 ``(batch, side, side, 3 or 4)`` in [0, 1], aligned crops of any one side; a fourth channel is a
-    weight a pixel in [0, 1]: the answer is judged with the truth's pixels where the weight is 0, so that only inside
-    of it anything can be lost, and nothing where it is empty.
+    weight a pixel in [0, 1]. Where it is 0, the answer's pixels are replaced by the truth's: pixels outside of the
+    weight cost nothing, and an empty weight gives a loss of 0.
     y_pred: float32 ``(batch, side, side, 3)``.
 
     Args:
         size: pixels of the side that the network is shown.
         box: left, top, right and bottom of what it is shown, in shares of the crop.
-        every: judge one example of so many, by its place: 0, ``every``, twice ``every``...; their values count for the
-            others, which are 0, so that the mean over a batch stays what it is. Where each replica's share of a batch
-            is a multiple of it, any number of replicas judges the same examples. 1 judges all.
+        every: judge one example of so many: numbers 0, ``every``, twice ``every``... The others get the value 0, and
+            the judged values are scaled so that the mean over a batch is theirs. Where each replica's part of a batch
+            is a multiple of ``every``, any number of replicas judges the same examples. 1 judges all.
     """
 
     def __init__(self, size, box, every, name, **kwargs):

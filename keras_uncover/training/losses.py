@@ -67,8 +67,8 @@ class RegionSSIM(keras.losses.Loss):
 class MaskLoss(keras.losses.Loss):
     """Cross-entropy a pixel plus soft Dice.
 
-    Dice (F. Milletari et al., "V-Net", 2016) keeps a small mask from being outvoted by its surroundings; its smoothing
-    makes an empty mask's loss fall to 0 with an empty answer.
+    Dice (F. Milletari et al., "V-Net", 2016) keeps the surroundings from dominating the loss of a small mask; its
+    smoothing makes the loss of an empty mask fall to 0 with an empty answer.
     y_true, y_pred: ``(batch, h, w, 1)`` in [0, 1].
     """
 
@@ -122,7 +122,7 @@ def face_loss(name, faces=()):
 
 
 def inside_loss(name, faces=()):
-    """L1 inside the weight alone: for flows, and for the donor as it can be seen in the fake."""
+    """L1 inside the weight alone: for flows, and for the donor's pixels read from the fake."""
     return RegionL1(inside=1.0, name=name)
 
 

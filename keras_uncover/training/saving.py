@@ -2,7 +2,7 @@
 
 ``RUN/checkpoints/step-0000001000/`` holds ``state.weights.h5``, as Keras writes it: weights, the optimizer with its
 averages, and the step; and ``checkpoint.json`` with the file's SHA-256. A checkpoint is there as a whole or not at all.
-The position in the data needs no file: order and chance are functions of the step.
+The position in the data needs no file: order and random numbers are functions of the step.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ import keras
 from keras import ops
 
 from keras_uncover.files import hash_file, new_folder
+from keras_uncover.models.build import save_network
 from keras_uncover.presets import RUN_MODEL
-from keras_uncover.presets.weights import save_preset
 from keras_uncover.process import tell
 from keras_uncover.refusals import Refusal
 
@@ -31,7 +31,7 @@ def save_averages(model, folders, config):
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
     with averaged(model):
         for folder in folders:
-            save_preset(bare, folder, config, half=False)
+            save_network(bare, folder, config, half=False)
 
 
 class SaveRun(keras.callbacks.Callback):

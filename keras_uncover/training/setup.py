@@ -180,10 +180,10 @@ def writing_callbacks(folder, config, note, plan, samples=None):
 
 
 def following_callbacks(folder, config, note, plan):
-    """What a host calls beside ``writing_callbacks`` of the first one: it saves the same, elsewhere.
+    """The callbacks of every host but the first, beside its ``writing_callbacks``: they save the same, elsewhere.
 
-    Under JAX whoever makes or assigns a variable that is spread over hosts waits for all of them to do so, and Keras
-    makes and assigns some when it saves. So all hosts save; ``folder`` is one that is thrown away.
+    Under JAX, a host that makes or assigns a variable spread over hosts waits until all of them do so, and Keras makes
+    and assigns some when it saves. So all hosts save; ``folder`` is a temporary one.
     """
     return [SaveRun(folder, config, plan.per_epoch, 1, note["best"])]
 

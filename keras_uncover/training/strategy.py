@@ -93,7 +93,7 @@ def check_tensorflow(machine, environ):
 
 
 def check_replicas(machine, replicas):
-    """Refuse what only the number of replicas tells. XLA and several replicas: see ``check_tensorflow``."""
+    """Refuse choices that the number of replicas rules out. XLA and several replicas: see ``check_tensorflow``."""
     received = f"--batch-size {machine.batch_size} on {replicas} replicas"
     if machine.batch_size % replicas:
         refuse("Every replica takes the same number of examples", received, f"Use a multiple of {replicas}")

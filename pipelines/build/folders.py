@@ -1,13 +1,13 @@
 """A folder that is there whole or not at all."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 from pathlib import Path
 
 from etils import epath
 
+from keras_uncover.files import lock, move_folder
 from keras_uncover.refusals import Refusal
 
 
@@ -65,13 +65,13 @@ def build_folder(destination, overwrite=False):
     check_destination(destination, overwrite)
     work = destination.parent / f".{destination.name}.building"
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(lock(work / "lock"))
         except BlockingIOError as error:
             raise BuildError(f"One build at a time: another one is writing {destination}. Wait for it.") from error
         if (work / "replaced").exists() and not destination.exists():
-            os.rename(work / "replaced", destination)
+            move_folder(work / "replaced", destination)
         for entry in work.iterdir():
             if entry.name != "lock":
                 shutil.rmtree(entry)
@@ -80,7 +80,7 @@ def build_folder(destination, overwrite=False):
             yield work
             check_destination(destination, overwrite)
             if destination.exists() and any(destination.iterdir()):
-                os.rename(destination, work / "replaced")
-            os.rename(work / "done", destination)
+                move_folder(destination, work / "replaced")
+            move_folder(work / "done", destination)
         finally:
             shutil.rmtree(work)

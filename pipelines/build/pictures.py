@@ -1,17 +1,16 @@
 """Picture files: which there are, opening them, and the names of those that are refused."""
 
 import csv
-import hashlib
 import io
 import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from etils import epath
 
 from keras_uncover.escapes import escape
+from keras_uncover.files import hash_array
 from keras_uncover.images.decode import ImageError, decode_image
 from pipelines.build.buckets import read_picture
 
@@ -70,7 +69,7 @@ def open_picture(picture):
 
 def hash_pixels(photo):
     """SHA-256 of a picture's pixels and shape, the same for the same picture in another file. uint8 to str."""
-    return hashlib.sha256(f"{photo.shape}".encode() + np.ascontiguousarray(photo).tobytes()).hexdigest()
+    return hash_array(photo)
 
 
 def write_rejects(path, rejects):

@@ -4,11 +4,11 @@ The hash is SHA-256 of a fixed salt and the person's name: it is the same on eve
 people are added or removed. Two portraits of one person always share a split.
 """
 
-import hashlib
 import unicodedata
 from pathlib import PurePath
 from typing import NamedTuple
 
+from keras_uncover.files import hash_bytes
 from pipelines.build.folders import BuildError
 
 SALT = "keras_uncover people 1"
@@ -27,8 +27,7 @@ def person_of(path):
 
 def place_of(person, salt=SALT):
     """A person's place in [0, 1): evenly spread, and always the same."""
-    digest = hashlib.sha256(f"{salt}\n{person}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2.0**64
+    return int(hash_bytes(f"{salt}\n{person}".encode())[:16], 16) / 2.0**64
 
 
 def split_of(person, shares, salt=SALT):

@@ -32,7 +32,8 @@ def everything(folder="."):
 
 NAMES = [
     "-rf.png", "a\nb.png", "a\tb.png", "é.png", "e\u0301.png", "한국어 사진.png", "n" * 251 + ".png", "é" * 125 + ".png",
-    "$(touch x).png", "`x`.png", "%2e%2e%2fx.png", "x..%00.png", "a'\"b.png", "\\..\\x.png", "con.png", "𝕬.png", "\x1b[31m.png",
+    "$(touch x).png", "`x`.png", "%2e%2e%2fx.png", "x..%00.png", "a'\"b.png", "\\..\\x.png", "con.png", "𝕬.png",
+    "\x1b[31m.png",
 ]
 
 
@@ -123,7 +124,8 @@ def test_what_a_killed_run_left_is_removed_and_a_running_one_is_left_alone(tmp_p
 def test_a_killed_writer_leaves_a_part_that_the_next_run_removes(tmp_path):
     code = (
         "import sys, time; from keras_uncover.files import new_file\n"
-        "with new_file(sys.argv[1]) as file: file.write(b'half'); file.flush(); print('half', flush=True); time.sleep(99)"
+        "with new_file(sys.argv[1]) as file:\n"
+        "    file.write(b'half'); file.flush(); print('half', flush=True); time.sleep(99)"
     )
     command = [sys.executable, "-c", code, tmp_path / "a_target.png"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
@@ -171,7 +173,8 @@ OPTIONS = {
 def test_no_option_takes_the_mark_off(capsys):
     """Every option that ``predict`` has is used here; a new one must join them and keep the marks."""
     parser = main.build_parser()
-    command = next(action for action in parser._actions if action.choices and "predict" in action.choices).choices["predict"]
+    commands = next(action.choices for action in parser._actions if action.choices and "predict" in action.choices)
+    command = commands["predict"]
     options = {name for action in command._actions for name in action.option_strings if name.startswith("--")}
     assert options - {"--help"} == set(OPTIONS)
     photo("a.png")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_uncover.cli.inputs import InputError, collect_photos, hash_input
+from keras_uncover.cli.inputs import InputError, collect_photos
+from keras_uncover.files import hash_regular
 from keras_uncover.images.headers import PHOTO_SUFFIXES
 
 
@@ -71,8 +72,8 @@ def test_an_argument_that_gives_nothing_is_an_error(argument, reason):
 def test_hash_of_a_file_and_of_what_is_none():
     touch("a")
     os.mkfifo("pipe")
-    assert hash_input("a") == hashlib.sha256(b"x").hexdigest()
-    assert [hash_input(name) for name in (".", "gone", "pipe")] == [None] * 3
+    assert hash_regular("a") == hashlib.sha256(b"x").hexdigest()
+    assert [hash_regular(name) for name in (".", "gone", "pipe")] == [None] * 3
 
 
 def test_every_usual_suffix_in_small_letters_or_capitals_is_a_photo():

@@ -43,7 +43,7 @@ def test_one_sixth_of_the_people_are_held_out():
 
 
 def test_a_mirror_image_does_not_help_to_choose():
-    """Second rows that repeat the first would make no penalty look best, were they known while the first are held out."""
+    """Second rows repeat the first: known while the first are held out, they would make no penalty look best."""
     rng = np.random.default_rng(3)
     once = [rng.standard_normal((40, k)) for k in (30, 2, 6)]
     twice = Ridge(*(np.concatenate([x, x]) for x in once), np.tile(np.arange(40), 2))

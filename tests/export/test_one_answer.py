@@ -1,6 +1,6 @@
-"""One answer whatever the door: Python, command line, SavedModel in a process with only TensorFlow, client and server.
+"""One answer whatever the interface: Python, command line, SavedModel with TensorFlow alone, client and server.
 
-The doors are asked once, for all photos, and the tests compare what they said.
+The interfaces are asked once, for all photos, and the tests compare what they said.
 """
 
 import json

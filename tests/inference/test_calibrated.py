@@ -17,10 +17,10 @@ from keras_uncover.inference.calibration import ScaleScore, error_rates
 from keras_uncover.inference.records import to_records
 from keras_uncover.inference.uncoverer import SWAPS_ONLY, Uncoverer
 from keras_uncover.inference.wording import OTHER_THRESHOLD, UNCALIBRATED
-from keras_uncover.models.build import build_from_folder, build_model
+from keras_uncover.models.build import build_from_folder, build_model, save_network
 from keras_uncover.models.config import TINY
 from keras_uncover.presets.schema import check_calibration, uncalibrated
-from keras_uncover.presets.weights import WeightsError, load_verified, read_manifest, save_config, save_preset
+from keras_uncover.presets.weights import WeightsError, load_verified, read_manifest, save_config
 from keras_uncover.training.setup import run_config
 
 SCALE = {"temperature": 2.5, "bias": -0.75}
@@ -48,7 +48,7 @@ def plain(tmp_path_factory):
     """A tiny reconstructor without calibration."""
     keras.utils.set_random_seed(3)
     folder = tmp_path_factory.mktemp("plain") / "tiny"
-    save_preset(build_model("reconstruct", TINY), folder, run_config("reconstruct", TINY, "tiny", {}))
+    save_network(build_model("reconstruct", TINY), folder, run_config("reconstruct", TINY, "tiny", {}))
     return folder
 
 
@@ -150,10 +150,10 @@ def test_what_belongs_to_other_weights_is_refused(calibrated, name):
 
 def test_new_weights_under_an_old_calibration_are_refused(calibrated):
     folder, config = calibrated
-    save_preset(build_model("reconstruct", TINY), folder, config)
+    save_network(build_model("reconstruct", TINY), folder, config)
     with pytest.raises(WeightsError, match="The calibration must be of the weights.*--calibrate on this preset again"):
         Uncoverer.from_preset(folder)
-    save_preset(build_model("reconstruct", TINY), folder, uncalibrated(config))
+    save_network(build_model("reconstruct", TINY), folder, uncalibrated(config))
     assert Uncoverer.from_preset(folder).threshold == 0.5
     assert set(load_verified(folder)) == {"format", "kind", "name", "arch", "threshold", "trained"}
 

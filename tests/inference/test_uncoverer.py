@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import doctest
 import hashlib
 import io
 import json
@@ -18,11 +19,16 @@ from PIL import Image
 from keras_uncover import Uncoverer, WeightsError
 from keras_uncover.cli import main, predict
 from keras_uncover.cli.predict import ask_all
+from keras_uncover.faces import finder
 from keras_uncover.faces.alignment import align_faces
 from keras_uncover.images.decode import ANIMATED, NO_END, ImageError, decode_image, read_bytes
 from keras_uncover.images.provenance import read_mark
 from keras_uncover.inference.uncoverer import open_photo
+from keras_uncover.models import face_geometry
+from keras_uncover.models.build import build_model, save_network
+from keras_uncover.models.config import TINY
 from keras_uncover.presets import preset_folder, preset_names
+from keras_uncover.training.setup import run_config
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -225,8 +231,22 @@ def test_a_refused_photo_raises_its_reason(uncoverer):
         uncoverer(np.zeros((64, 64, 3), "float32"))
 
 
-def test_the_face_mesh_is_built_once(uncoverer):
-    assert uncoverer.finder.mesh is uncoverer.model.get_layer("face_mesh")
+def test_the_face_mesh_is_built_and_loaded_once(monkeypatch, tmp_path):
+    built = []
+    for module in (face_geometry, finder):
+        make = module.build_face_mesh
+        monkeypatch.setattr(module, "build_face_mesh", lambda make=make: built.append(make()) or built[-1])
+    save_network(build_model("reconstruct", TINY), tmp_path, run_config("reconstruct", TINY, "tiny", {}))
+    built.clear()
+    tiny = Uncoverer.from_preset(tmp_path)
+    assert [tiny.finder.mesh] == built and tiny.model.get_layer("face_mesh") is built[0]
+
+
+def test_the_example_of_the_uncoverer_gives_what_it_says(uncoverer, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Uncoverer, "from_preset", lambda name: uncoverer)
+    (example,) = [found for found in doctest.DocTestFinder().find(Uncoverer, globs={}) if found.examples]
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_nothing_is_asked_of_the_network(monkeypatch):

@@ -4,6 +4,7 @@ import functools
 import re
 
 import cv2
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ from keras import ops
 
 from keras_uncover.models import layers as own_layers
 from keras_uncover.models import shape_layers
+from keras_uncover.models.build import build_from_folder, save_network
 from keras_uncover.models.classifier import build_classifier
 from keras_uncover.models.config import BASE, SMALL, TINY, ModelConfig, model_config
 from keras_uncover.models.encoder import build_encoder
-from keras_uncover.models.face_geometry import load_face_mesh
+from keras_uncover.models.face_geometry import FACE_MESH, load_face_mesh
 from keras_uncover.models.layers import EnlargeLinearly, Warp
 from keras_uncover.models.reconstructor import build_reconstructor
 from keras_uncover.models.shape_layers import FollowField, InvertField, ShapeField
 from keras_uncover.ops.shapes import describe_shapes
+from keras_uncover.training.setup import run_config
 
 SMALLEST = ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1))
 BUILDERS = [build_classifier, build_reconstructor]
@@ -107,7 +110,8 @@ def test_the_shape_that_is_found_is_the_face_meshs():
 
 def test_the_verdict_gates_the_mask_as_a_whole():
     model = built(build_reconstructor, SMALLEST)
-    parts = keras.Model(model.input, [model.get_layer("mask_pixels").output, model.output["p_fake"], model.output["mask"]])
+    outputs = [model.get_layer("mask_pixels").output, model.output["p_fake"], model.output["mask"]]
+    parts = keras.Model(model.input, outputs)
     places, p, mask = (ops.convert_to_numpy(x) for x in parts(crops(SMALLEST, count=3), training=False))
     verdict = 1 / (1 + np.exp(-3 * (np.log(p / (1 - p)) - 1.1)))
     assert np.allclose(mask, verdict[:, :, None, None] / (1 + np.exp(-places)), atol=1e-5)
@@ -116,7 +120,8 @@ def test_the_verdict_gates_the_mask_as_a_whole():
 def test_the_donor_is_what_is_seen_plus_a_residual_on_grey():
     model = built(build_reconstructor, SMALLEST)
     parts = keras.Model(
-        model.input, [model.get_layer(name).output for name in ("seen", "donor_residual_pixels", "donor_hull_mask", "donor")]
+        model.input,
+        [model.get_layer(name).output for name in ("seen", "donor_residual_pixels", "donor_hull_mask", "donor")],
     )
     seen, residual, hull, donor = (ops.convert_to_numpy(x) for x in parts(crops(SMALLEST), training=False))
     face = np.clip(seen + residual, 0, 1) + 0.01 * (seen + residual - np.clip(seen + residual, 0, 1))
@@ -245,6 +250,22 @@ def test_saved_weights_give_the_same_answers(builder, tmp_path):
     assert not np.array_equal(one["p_fake"], run(again, images)["p_fake"])
     again.load_weights(tmp_path / "model.weights.h5")
     assert all(np.array_equal(one[key], value) for key, value in run(again, images).items())
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_the_face_mesh_is_not_saved_with_a_network(builder, tmp_path):
+    model, images = built(builder, SMALLEST), crops(SMALLEST)
+    meshes = [layer for layer in model.layers if layer.name == FACE_MESH]
+    assert len(meshes) == (builder is build_reconstructor)
+    config = run_config("reconstruct" if meshes else "classify", SMALLEST, "smallest", {})
+    save_network(model, tmp_path / "smallest", config, half=False)
+    stored = []
+    with h5py.File(tmp_path / "smallest" / "model.weights.h5") as file:
+        file.visititems(lambda name, item: stored.append(item.size) if isinstance(item, h5py.Dataset) else None)
+    assert sum(stored) == model.count_params() - sum(mesh.count_params() for mesh in meshes)
+    again, _ = build_from_folder(tmp_path / "smallest")
+    one, two = run(model, images), run(again, images)
+    assert all(np.array_equal(one[key], two[key]) for key in one)
 
 
 def test_presets_by_name():

@@ -89,13 +89,12 @@ def test_what_no_sheet_can_be_drawn_of_is_refused(shards, tmp_path, capsys):
 
 
 def test_the_evaluation_writes_every_number_with_its_baseline(shards, tmp_path, monkeypatch, capsys):
-    from keras_uncover.models.build import build_model
+    from keras_uncover.models.build import build_model, save_network
     from keras_uncover.models.config import TINY
-    from keras_uncover.presets.weights import save_preset
     from keras_uncover.training import setup
 
     model = build_model("reconstruct", TINY)
-    save_preset(model, tmp_path / "run", setup.run_config("reconstruct", TINY, "run", {}))
+    save_network(model, tmp_path / "run", setup.run_config("reconstruct", TINY, "run", {}))
     evaluate_keras.main([str(tmp_path / "run"), str(shards), "--split", "train", "--json", str(tmp_path / "n.json")])
     numbers = json.loads((tmp_path / "n.json").read_text())
     assert numbers["n_people"] == numbers["n_pairs"] == 4 and numbers["model"] == "run"

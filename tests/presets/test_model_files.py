@@ -1,4 +1,4 @@
-"""Model files from elsewhere: nothing in them runs, and what is altered, cut, swapped or too large is refused with 4."""
+"""Model files from elsewhere: nothing in them runs; what is altered, cut, swapped or too large is refused with 4."""
 
 import ast
 import json
@@ -145,7 +145,8 @@ def alter(folder, **changes):
     ({"arch__widths": [[1]] * 3}, "arch.widths must be"), ({"arch__blocks": [1] * 99}, "arch.blocks must be"),
     ({"arch__stem": "4"}, "arch must be that of a network"), ({"arch__stem": 0}, "arch.stem must be"),
     ({"arch__stem": 5}, "arch must be that of a network"),
-    ({"arch__class_name": "Lambda"}, "arch must be that of a network"), ({"threshold": "0.5"}, "threshold must be a finite"),
+    ({"arch__class_name": "Lambda"}, "arch must be that of a network"),
+    ({"threshold": "0.5"}, "threshold must be a finite"),
     ({"threshold": 0.5, "calibration": "trust me"}, "calibration must be an object"),
     ({"threshold": 0.5, "calibration__temperature": 1}, "calibration.split must be present"),
 ], ids=str)
@@ -155,7 +156,9 @@ def test_a_configuration_that_does_not_follow_the_schema_ends_with_4(folder, cha
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": -Infinity}', "[" * 200_000, '{"a": ' * 200_000, "\x00", '{"a": 1'])
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"a": -Infinity}', "[" * 200_000, '{"a": ' * 200_000, "\x00", '{"a": 1']
+)
 def test_text_that_is_no_json_is_a_weights_error(folder, text):
     (folder / CONFIG).write_text(text)
     sign(folder)
@@ -256,7 +259,8 @@ def test_no_code_of_ours_builds_a_model_from_a_file():
 def test_such_a_call_would_be_seen(tmp_path):
     path = tmp_path / "a.py"
     path.write_text("import keras\nkeras.models.load_model(f)\nexec(code)\nmodel.compile(x)\ntf.saved_model.load(f)\n")
-    assert list(offences(path)) == ["a.py calls keras.models.load_model", "a.py calls exec", "a.py calls tf.saved_model.load"]
+    calls = ("keras.models.load_model", "exec", "tf.saved_model.load")
+    assert list(offences(path)) == [f"a.py calls {call}" for call in calls]
 
 
 def kinds_of(model):

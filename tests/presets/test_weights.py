@@ -189,25 +189,3 @@ def test_weights_of_another_network_are_refused(folder):
     )
     with pytest.raises(WeightsError, match="must fit the model 'other'"):
         load_weights(other, folder)
-
-
-def test_a_network_within_that_is_a_preset_of_its_own_is_not_saved_again(tmp_path):
-    from keras_uncover.models.config import ModelConfig
-    from keras_uncover.models.reconstructor import build_reconstructor
-
-    def build():
-        return build_reconstructor(ModelConfig("smallest", size=32, stem=4, widths=(8, 12), blocks=(1, 1)))
-
-    keras.utils.set_random_seed(0)
-    model = build()
-    save_preset(model, tmp_path / "small", {"format": 1}, half=False)
-    held = sum(np.prod(w.shape) for w in model.weights) - sum(np.prod(w.shape) for w in model.get_layer("face_mesh").weights)
-    values = []
-    with h5py.File(tmp_path / "small" / "model.weights.h5") as file:
-        file.visititems(lambda name, item: values.append(item.size) if isinstance(item, h5py.Dataset) else None)
-    assert sum(values) == held
-    again = build()
-    load_weights(again, tmp_path / "small")
-    images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
-    one, two = model(images, training=False), again(images, training=False)
-    assert all(np.array_equal(one[key], two[key]) for key in one)

@@ -212,7 +212,8 @@ def test_an_end_in_the_middle_leaves_no_temporary_file(tmp_path, ending, code):
 def test_the_guard_of_these_tests_works(tmp_path):
     code = (
         "import socket, os\n"
-        "for ask in (lambda: socket.create_connection(('192.0.2.1', 80), 1), lambda: socket.getaddrinfo('a.example', 1)):\n"
+        "connect = lambda: socket.create_connection(('192.0.2.1', 80), 1)\n"
+        "for ask in (connect, lambda: socket.getaddrinfo('a.example', 1)):\n"
         "    try: ask()\n"
         "    except OSError as error: print(error)\n"
         "open('here', 'w').close(); os.mkdir('there')\n"

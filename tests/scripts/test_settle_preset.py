@@ -1,4 +1,4 @@
-"""What is settled after training: how much of the donor's changes is taken, and from which verdict on there is a mask."""
+"""What is settled after training: how much of the donor's changes is taken, and from which verdict there is a mask."""
 
 import dataclasses
 import re
@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from loaded_script import load_script
 
-from keras_uncover.models.build import build_from_folder
+from keras_uncover.models.build import build_from_folder, save_network
 from keras_uncover.models.config import TINY
 from keras_uncover.models.reconstructor import build_reconstructor
-from keras_uncover.presets.weights import save_preset
 from pipelines.fixed_swaps import POSTS, genuine_photos, read_people
 
 LAYERS = ("colour_conv", "donor_residual_conv")
@@ -95,7 +94,7 @@ def test_the_level_is_exceeded_by_the_rate_of_genuine_photos(script, people, cap
 @pytest.mark.slow
 def test_what_was_settled_is_written_as_a_preset(script, shards, tmp_path, monkeypatch, capsys):
     config = {"format": 1, "kind": "reconstructor", "name": "run", "arch": dataclasses.asdict(TINY)}
-    save_preset(make_model(residual=0.9), tmp_path / "run", config, half=False)
+    save_network(make_model(residual=0.9), tmp_path / "run", config, half=False)
     places = [str(place) for place in (tmp_path / "run", shards, tmp_path / "settled")]
     monkeypatch.setattr("sys.argv", ["settle_preset.py", *places])
     monkeypatch.setattr(script.Judge, "from_preset", lambda name: ByColour())

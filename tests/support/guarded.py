@@ -1,7 +1,7 @@
 """A process that is watched: what it writes is noted, and no address but this machine's own can be asked.
 
-`guard` writes the watcher, a ``sitecustomize`` that Python runs before anything else. It is an audit hook, which no code
-of the process can take off again.
+`guard` writes the watcher, a ``sitecustomize`` that Python runs before anything else. It is an audit hook, which no
+code of the process can take off again.
 """
 
 import json

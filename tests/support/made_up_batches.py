@@ -38,7 +38,7 @@ def make_batch(config=SMALLEST, count=6, seed=0):
 
 
 def make_crops(size, count=3):
-    """Smooth crops, float32 ``(count, size, size, 3)``. In noise a flow that differs by a rounding reads another colour."""
+    """Smooth crops, float32 ``(count, size, size, 3)``. In noise, rounding a flow changes the colour read."""
     return make_batch(replace(SMALLEST, size=size), count)[0].astype("float32")
 
 

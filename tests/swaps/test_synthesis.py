@@ -1,5 +1,7 @@
 """Whole swaps and their truths, whatever they are made of."""
 
+import doctest
+
 import numpy as np
 import pytest
 from made_up_people import ALL, darken, donors, exact_draws, make_draws, numpy, people, repeat, swap
@@ -36,6 +38,12 @@ def test_a_mask_lies_where_the_donor_has_pixels(family):
         assert mask.min() >= 0 and mask.max() <= 1
         assert mask[~covered].max() == 0
         assert (mask.reshape(3, -1).max(1) > 0.9).all()
+
+
+def test_the_example_of_make_swaps_runs():
+    (example,) = doctest.DocTestFinder().find(make_swaps, globs={})
+    assert example.examples
+    assert doctest.DocTestRunner().run(example).failed == 0
 
 
 def test_shapes_and_types():

@@ -263,6 +263,7 @@ def test_a_model_that_was_compiled_with_it_is_not_saved_whole_but_its_weights_ar
     x = keras.Input((16, 16, 3))
     model = keras.Model(x, keras.layers.Activation("sigmoid")(x))
     model.compile("sgd", losses()[0])
-    with pytest.raises(TypeError, match="holds no network; received IdentityLoss, which does. Save the model's weights"):
+    words = "holds no network; received IdentityLoss, which does. Save the model's weights"
+    with pytest.raises(TypeError, match=words):
         model.save(tmp_path / "model.keras")
     model.save_weights(tmp_path / "model.weights.h5")

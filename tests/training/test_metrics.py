@@ -118,7 +118,8 @@ def test_a_reset_forgets(metric, batch):
 
 
 def test_metrics_by_output():
-    names = {output: [metric.name for metric in metrics] for output, metrics in task_metrics(TASKS["reconstruct"]).items()}
+    made = task_metrics(TASKS["reconstruct"])
+    names = {output: [metric.name for metric in metrics] for output, metrics in made.items()}
     assert names == {"p_fake": ["auc"], "mask": ["iou"], "target": ["l1", "ssim"], "donor": ["l1", "ssim"]}
     auc = task_metrics(TASKS["classify"])["p_fake"][0]
     # Of four pairs of a genuine photo and a fake, three are in order.

@@ -19,7 +19,7 @@ def compare(*arguments):
     report = json.loads(run.stdout.splitlines()[-1])
     outputs = {"donor_loss", "flow_loss", "mask_loss", "p_fake_loss", "seen_loss", "target_loss"}
     assert set(report["losses"]) == {"loss"} | (outputs if arguments[0] == "reconstruct" else set())
-    # It was a training: by more than what is asked of the agreement. Layers behind heads that start at 0 wait for those.
+    # Weights moved by more than what is asked of the agreement. Layers behind heads that start at 0 wait for those.
     assert report["moved"]["most"] > 1e-4 and report["moved"]["beyond"] > 0.4, report
     return report
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from made_up_batches import SMALLEST, build, for_task, make_batch
 
-from keras_uncover.models.build import TASKS, build_from_folder, build_model
+from keras_uncover.models.build import TASKS, build_from_folder, build_model, save_network
 from keras_uncover.models.config import ModelConfig
-from keras_uncover.presets.weights import WeightsError, save_preset
+from keras_uncover.presets.weights import WeightsError
 from keras_uncover.refusals import OptionError
 from keras_uncover.training import compiling, setup
 from keras_uncover.training.callbacks import BrokenTraining, StopOnNaN
@@ -19,7 +19,7 @@ OTHER = ModelConfig("other", size=32, stem=4, widths=(8, 16), blocks=(1, 1))
 
 
 def save(model, folder, task, config=SMALLEST):
-    save_preset(model, folder, setup.run_config(task, config, "saved", {}), half=False)
+    save_network(model, folder, setup.run_config(task, config, "saved", {}), half=False)
     return folder
 
 
@@ -86,7 +86,7 @@ def test_build_from_folder_refuses_what_is_no_network_of_ours(tmp_path):
     with pytest.raises(WeightsError, match="A preset is one of"):
         build_from_folder(tmp_path / "nothing")
     config = {**setup.run_config("classify", SMALLEST, "poem", {}), "kind": "poem"}
-    save_preset(build("classify"), tmp_path / "poem", config)
+    save_network(build("classify"), tmp_path / "poem", config)
     with pytest.raises(WeightsError, match="a classifier or a reconstructor.*poem, which holds 'poem'"):
         build_from_folder(tmp_path / "poem")
     with pytest.raises(ValueError, match="task must be classify or reconstruct; received 'draw'"):
@@ -158,7 +158,8 @@ def test_frozen_layers_stay_and_the_others_move():
     before = {name: layer.get_weights() for name, layer in named.items()}
     model.train_on_batch(*for_task(make_batch(), "reconstruct"))
     model.train_on_batch(*for_task(make_batch(), "reconstruct"))  # the first step of the warm-up moves nothing
-    moved = {name for name, layer in named.items() if any(map(np.any, map(np.subtract, layer.get_weights(), before[name])))}
+    changes = {name: map(np.subtract, layer.get_weights(), before[name]) for name, layer in named.items()}
+    moved = {name for name, change in changes.items() if any(map(np.any, change))}
     assert not moved & {"shape_found", "shape_donor_linear", "shape_donor_more", "encoder/stem_conv"}
     assert {"flow_offsets", "texture_code", "encoder/level_1_down", "donor_residual_conv"} <= moved
     assert not {name for name in moved if name.startswith("face_mesh/")}
