@@ -2,9 +2,9 @@
 
     python -m scripts.fit_geometry SHARDS runs/start --preset small --init small
 
-Fits three layers in closed form, each on what the ones before it give: the shape in which a face lies, from the mesh
-that is found on a fake; the donor's own shape, from the unwrapped face; the target's texture, from all that is seen in
-the mean frame. Penalties are chosen on the validation people, of whom nothing else is learnt. The folder is then
+Fits three layers in closed form, each on the outputs of the ones before it: the shape in which a face lies, from the
+mesh that is found on a fake; the donor's own shape, from the unwrapped face; the target's texture, from the crop in the
+mean frame. Only the penalties are chosen on the validation people. The folder is then
 trained on: ``python train_keras.py SHARDS runs/small --init runs/start``.
 """
 
@@ -49,7 +49,7 @@ FAMILIES = ("mesh", "affine")
 
 
 def make_examples(shards, split, size, seeds):
-    """Whole fakes of everybody with what the layers are to answer; a random half is mirrored.
+    """Whole fakes of everybody with the truths of the layers; a random half is mirrored.
 
     Returns: dict of input float32 ``(n, size, size, 3)``; shape and donor_shape float32 ``(n, 32)``; texture float32
     ``(n, 3 * pixels)``.
@@ -139,7 +139,7 @@ def fit_texture(model, examples):
     _, lengths, directions = np.linalg.svd(answers - level, full_matrices=False)
     directions = np.pad(directions, ((0, max(RANK - len(lengths), 0)), (0, 0)))[:RANK]
     scale = np.pad(lengths, (0, max(RANK - len(lengths), 0)), constant_values=1.0)[:RANK] / np.sqrt(len(answers))
-    scale = np.maximum(scale, 1e-3)  # what tells nobody apart must not be enlarged
+    scale = np.maximum(scale, 1e-3)  # a direction without variance must not be enlarged
     code = kernel @ directions.T / scale
     shift = bias @ directions.T / scale - level @ directions.T / scale
     model.get_layer("texture_code").set_weights([code.astype("float32"), shift.astype("float32")])

@@ -38,7 +38,7 @@ import numpy as np  # noqa: E402
 from keras_uncover.ops.geometry import ANCHORS  # noqa: E402
 from pipelines.build.lists import read_list  # noqa: E402
 
-HULL_WIDTH = 0.65  # of the crop: tight enough that four in five portraits need no invented border
+HULL_WIDTH = 0.65  # of the crop: for four in five portraits the crop lies within the photo
 HULL_CENTRE = (0.5, 0.54)
 
 

@@ -1,12 +1,12 @@
-"""Settle what training leaves open in a reconstructor, by the validation people.
+"""Choose what is not trained in a reconstructor, on the validation people.
 
     python -m scripts.settle_preset runs/small SHARDS runs/settled [--rate 0.05]
 
-Two things are chosen on fakes and photos of the ``validation`` split, all post-processed. How much of the donor's
-recolouring and of its residual is taken: L1 and SSIM like them, and what they smooth away is likeness; so the pair of
-shares is taken with which the recovered donors are nearest to the true ones by the judge, up to ``--slack``, and among
-those the one with the least L1. And the verdict from which on there is a mask: the level that a share ``--rate`` of
-genuine photos exceeds. The result ships by ``scripts/ship_preset.py``.
+Two things are chosen on post-processed fakes and photos of the ``validation`` split. The first is how much of the
+donor's recolouring and of its residual is taken: they lower L1 and raise SSIM, but they smooth the face and cost
+likeness. The pairs of shares within ``--slack`` of the smallest distance by the judge are kept, and of these the one
+with the least L1 is taken. The second is the verdict from which on there is a mask: the level that a share ``--rate``
+of genuine photos exceeds. The result ships by ``scripts/ship_preset.py``.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python -m scripts.ship_preset runs/small small SHARDS --calibrate 0.05
 
-What ships is measured, not the run: ``evaluate_keras.py`` calibrates the new preset on the ``validation`` people of
+The preset is measured, not the run: ``evaluate_keras.py`` calibrates the new preset on the ``validation`` people of
 SHARDS where that is asked for, and measures it on the ``test`` people; its numbers go into the card and into
 ``benchmarks/results/evaluate_NAME.json``. Without RUN's name, ``-``, the shipped preset is measured again as it is.
-What explains the numbers comes into the new card by ``scripts/write_studies.py``.
+``scripts/write_studies.py`` adds the explanation of the numbers to the new card.
 """
 
 import argparse

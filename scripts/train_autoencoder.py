@@ -3,9 +3,9 @@
     python -m scripts.train_autoencoder SHARDS FOLDER --minutes 5
 
 SHARDS is a folder written by ``python -m pipelines.portraits``; FOLDER becomes a preset folder with weights,
-configuration, manifest and card. The loss is L1; it is small on purpose and stays soft. What ships is measured on the
-validation people, beside two baselines that need no training: the picture itself reduced as far as the code is
-(8 times, bilinear), and by JPEG of quality 10.
+configuration, manifest and card. The loss is L1. The network is small on purpose, so its pictures stay soft. What ships
+is measured on the validation people, beside two baselines that need no training: the picture itself reduced as far as
+the code is (8 times, bilinear), and by JPEG of quality 10.
 """
 
 import argparse

@@ -54,7 +54,7 @@ def answer_rows(uncoverer, crops, points):
     answer["mask_area"] = tf.reduce_mean(mask, axis=(1, 2, 3))
     answer["mask_png_bytes"] = encode_pictures(mask, "mask", uncoverer.name)
     answer["target_png_bytes"] = encode_pictures(target, "target", uncoverer.name)
-    # Nobody is invented for a face that is called genuine.
+    # A face that is called genuine has no donor.
     rows = tf.where(tf.not_equal(verdict, "genuine"))
     batch = {"crop": crops, "target": target, "donor": donor, "mask": mask, "points": points}
     batch = {name: tf.gather_nd(value, rows) for name, value in batch.items()}

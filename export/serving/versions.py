@@ -37,8 +37,8 @@ def choose_version(folder, version=None):
 def new_version(folder, version):
     """A fresh folder that becomes ``folder/version`` when the block ends without an error, and vanishes otherwise.
 
-    It is written beside the versions under a name that is no number, flushed to the disk, and renamed. What an export
-    that was killed has left behind is removed; one that is at work holds a lock, and is left alone.
+    It is written beside the versions under a name that is no number, flushed to the disk, and renamed. Folders left by
+    a killed export are removed; an export that is running holds a lock on its folder, which stays.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def remove_leftovers(folder):
 
 
 def flush(folder):
-    """Bring all files of a folder to the disk, so that not even a power cut leaves half of them behind a whole name."""
+    """Flush all files of a folder to the disk, so that a power cut cannot leave a version with half of them."""
     for path in sorted(folder.rglob("*")):
         force_to_disk(path)
     force_to_disk(folder)

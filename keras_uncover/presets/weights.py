@@ -63,7 +63,7 @@ def _read_json(data, path):
 
 
 def _refuse_constant(name):
-    """JSON has neither NaN nor infinity; Python reads them unless told not to."""
+    """JSON has neither NaN nor infinity; Python reads them by default."""
     raise ValueError(f"{name} is no number of JSON")
 
 
