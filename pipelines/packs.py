@@ -14,6 +14,7 @@ import zlib
 import cv2
 import numpy as np
 
+from keras_uncover.images.decode import ImageError, decode_image
 from keras_uncover.refusals import DataError
 
 SIDE, VIEW = 304, 1.4824  # pixels of a packed crop, and its side in sides of the usual crop: 5.08 eye distances
@@ -49,9 +50,9 @@ def read_pack(path):
     try:
         with open(path, "rb") as file, np.load(file) as pack:
             pieces = np.split(pack["data"], np.cumsum(pack["lengths"])[:-1])
-            crops = [cv2.imdecode(piece, cv2.IMREAD_COLOR)[..., ::-1] for piece in pieces]
+            crops = [decode_image(piece.tobytes()) for piece in pieces]
             points, camera, person = (pack[name] for name in ("points", "camera", "person"))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, cv2.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, ImageError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"A pack is a file that scripts.pack_faces wrote; {path} cannot be read: {error}.") from error
     side = max(len(crop) for crop in crops)
     crops = np.stack([crop if len(crop) == side else cv2.resize(crop, (side, side)) for crop in crops])
