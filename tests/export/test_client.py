@@ -316,7 +316,8 @@ def test_a_proxy_that_is_named_is_asked(rest, told, proxy, photo, capsys, door, 
     with pytest.MonkeyPatch.context() as patch:
         for name in PROXIES:
             patch.delenv(name)
-        code, _, err = run(capsys, photo, f"--{door}", place, "--proxy", f"http://{address}", "--timeout", "2", "--json")
+        asked = (f"--{door}", place, "--proxy", f"http://{address}", "--timeout", "2", "--json")
+        code, _, err = run(capsys, photo, *asked)
     assert code == 5 and heard and all(first.startswith(line) for first in heard), err
 
 
