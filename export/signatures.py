@@ -154,10 +154,11 @@ class Served:
 
     def answer_crops(self, crops):
         """The network's outputs by name, as they are: a mask in [0, 1], sources unclipped; of no crops, none."""
-        model = self.uncoverer.model
-        nothing = {name: tf.zeros((0, *value.shape[1:])) for name, value in model.output.items()}
-        answer = tf.cond(tf.shape(crops)[0] > 0, lambda: model(crops, training=False), lambda: nothing)
-        return {name: tf.ensure_shape(value, (None, *nothing[name].shape[1:])) for name, value in answer.items()}
+        count = tf.shape(crops)[0]
+        # Convolutions fail on a batch of none: it gets one blank crop. A condition would hide the weights from ONNX.
+        some = tf.pad(crops, [[0, tf.maximum(1 - count, 0)], [0, 0], [0, 0], [0, 0]])
+        answer = self.uncoverer.model(tf.ensure_shape(some, crops.shape), training=False)
+        return {name: value[:count] for name, value in answer.items()}
 
     def embed(self, crops):
         """Descriptors ``(n, 128)`` of the faces on crops by the preset ``judge``; zeros where no face is found."""
